@@ -1,0 +1,25 @@
+package v1beta1
+
+// Types of the conditions of a KafkaCluster, by the program that owns them.
+const (
+	// ConditionReady is derived from the others: the cluster serves its clients as the spec wants.
+	ConditionReady = "Ready"
+	// ConditionSpecAccepted is False while the spec holds something that the schema cannot refuse and Kafka would.
+	ConditionSpecAccepted = "SpecAccepted"
+	// ConditionBrokersReady is True when every node of the spec is a running member of the cluster.
+	ConditionBrokersReady = "BrokersReady"
+	// ConditionQuorumAvailable is True when the metadata quorum has a leader.
+	ConditionQuorumAvailable = "QuorumAvailable"
+	// ConditionQuorumRecommended is False for an even number of controllers, which tolerates no more failures than
+	// one controller less.
+	ConditionQuorumRecommended = "QuorumRecommended"
+	// ConditionKafkaReachable is True when Kafka answers the questions of broker-manager.
+	ConditionKafkaReachable = "KafkaReachable"
+	// ConditionConfigurationApplied is True when every node runs with the configuration of the spec.
+	ConditionConfigurationApplied = "ConfigurationApplied"
+	// ConditionStorageReady is True when every disk of the spec is bound and has its size.
+	ConditionStorageReady = "StorageReady"
+)
+
+// ConditionBrokerHealthy is the condition of one node; False says what is wrong with it.
+const ConditionBrokerHealthy = "Healthy"

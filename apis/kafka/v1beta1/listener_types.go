@@ -1,0 +1,61 @@
+package v1beta1
+
+// ListenerType says who can reach a listener.
+// +kubebuilder:validation:Enum=Internal
+type ListenerType string
+
+// ListenerInternal is reached from inside the Kubernetes cluster, at each
+// broker's own host name.
+const ListenerInternal ListenerType = "Internal"
+
+// Listener is a listener for clients, on every broker.
+type Listener struct {
+	// Name of the listener, in lower case. In Kafka it is the same in upper
+	// case.
+	// +kubebuilder:validation:MaxLength=15
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="name must start with a letter, hold lower-case letters, digits and '-' only, and not end with '-'"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['controller', 'replication'])",message="the listener names controller and replication are reserved for the listeners between the nodes: choose another name"
+	// +required
+	Name string `json:"name"`
+
+	// Port of the listener on every broker.
+	// +kubebuilder:validation:Minimum=1024
+	// +kubebuilder:validation:Maximum=65535
+	// +kubebuilder:validation:XValidation:rule="!(self in [9090, 9091])",message="the ports 9090 and 9091 are reserved for the listeners between the nodes: choose another port"
+	// +required
+	Port int32 `json:"port"`
+
+	// Who can reach the listener.
+	// +kubebuilder:default=Internal
+	// +optional
+	Type ListenerType `json:"type,omitempty"`
+
+	// Encryption. Every listener is encrypted with a certificate of the
+	// cluster's CA.
+	// +kubebuilder:default={}
+	// +optional
+	TLS *ListenerTLS `json:"tls,omitempty"`
+
+	// How clients prove who they are.
+	// +kubebuilder:default={type: TLS}
+	// +optional
+	Authentication *ListenerAuthentication `json:"authentication,omitempty"`
+}
+
+// ListenerTLS configures encryption.
+type ListenerTLS struct{}
+
+// AuthenticationType says how clients prove who they are.
+// +kubebuilder:validation:Enum=TLS
+type AuthenticationType string
+
+// AuthenticationTLS wants a client certificate of the cluster's CA.
+const AuthenticationTLS AuthenticationType = "TLS"
+
+// ListenerAuthentication configures how clients prove who they are.
+type ListenerAuthentication struct {
+	// TLS: with a client certificate of the cluster's CA.
+	// +kubebuilder:default=TLS
+	// +optional
+	Type AuthenticationType `json:"type,omitempty"`
+}

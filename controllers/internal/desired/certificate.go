@@ -1,0 +1,29 @@
+package desired
+
+import (
+	"koperator.dev/koperator/apis/kafka/v1beta1"
+)
+
+// CertificateSubject is the common name of a node's certificate. It never changes: Kafka refuses to reload a key store
+// with another subject.
+func CertificateSubject(node *Node) string { return PodName(node.Cluster, node.ID) }
+
+// CertificateNames are the host names that a node's certificate is for: its own, and on brokers that of the Service that
+// clients start from.
+func CertificateNames(kc *v1beta1.KafkaCluster, node *Node) []string {
+	names := forms(PodName(kc.Name, node.ID)+"."+HeadlessServiceName(kc.Name), kc.Namespace)
+	if node.IsBroker() {
+		names = append(names, forms(BootstrapServiceName(kc.Name), kc.Namespace)...)
+	}
+	return names
+}
+
+// forms are the ways to write the name of a host of a namespace.
+func forms(name, namespace string) []string {
+	return []string{
+		name,
+		name + "." + namespace,
+		name + "." + namespace + ".svc",
+		name + "." + namespace + ".svc.cluster.local",
+	}
+}

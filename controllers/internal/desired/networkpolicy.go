@@ -1,0 +1,61 @@
+package desired
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	networkingv1ac "k8s.io/client-go/applyconfigurations/networking/v1"
+
+	"koperator.dev/koperator/apis/kafka/v1beta1"
+)
+
+// ControllersNetworkPolicy lets only nodes of the cluster and Koperator's own programs connect to controllers.
+//
+// Policies add up: another one of the user's can allow more, the port of a sidecar say.
+func ControllersNetworkPolicy(kc *v1beta1.KafkaCluster) *networkingv1ac.NetworkPolicyApplyConfiguration {
+	return networkPolicy(kc, ControllersNetworkPolicyName(kc.Name), v1beta1.RoleController, insiders(kc, ControllerPort))
+}
+
+// BrokersNetworkPolicy lets only nodes of the cluster and Koperator's own programs connect to the listener between
+// brokers, and everybody to the listeners for clients, who have to show a certificate there.
+func BrokersNetworkPolicy(kc *v1beta1.KafkaCluster) *networkingv1ac.NetworkPolicyApplyConfiguration {
+	rules := []*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration{insiders(kc, ReplicationPort)}
+	if len(kc.Spec.Listeners) > 0 {
+		rules = append(rules, everybody(kc.Spec.Listeners))
+	}
+	return networkPolicy(kc, BrokersNetworkPolicyName(kc.Name), v1beta1.RoleBroker, rules...)
+}
+
+func networkPolicy(kc *v1beta1.KafkaCluster, name string, role v1beta1.Role, rules ...*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration) *networkingv1ac.NetworkPolicyApplyConfiguration {
+	return networkingv1ac.NetworkPolicy(name, kc.Namespace).
+		WithLabels(clusterLabels(kc)).
+		WithOwnerReferences(ownerReference(kc)).
+		WithSpec(networkingv1ac.NetworkPolicySpec().
+			WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(roleSelector(kc.Name, role))).
+			WithPolicyTypes(networkingv1.PolicyTypeIngress).
+			WithIngress(rules...))
+}
+
+func insiders(kc *v1beta1.KafkaCluster, port int32) *networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration {
+	nodes := metav1ac.LabelSelector().WithMatchLabels(nodeSelector(kc))
+	programs := metav1ac.LabelSelector().WithMatchLabels(map[string]string{v1beta1.LabelClient: yes})
+	return networkingv1ac.NetworkPolicyIngressRule().
+		WithPorts(policyPort(port)).
+		WithFrom(
+			networkingv1ac.NetworkPolicyPeer().WithPodSelector(nodes),
+			networkingv1ac.NetworkPolicyPeer().WithPodSelector(programs).WithNamespaceSelector(metav1ac.LabelSelector()),
+		)
+}
+
+func everybody(listeners []v1beta1.Listener) *networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration {
+	rule := networkingv1ac.NetworkPolicyIngressRule()
+	for _, listener := range listeners {
+		rule.WithPorts(policyPort(listener.Port))
+	}
+	return rule
+}
+
+func policyPort(port int32) *networkingv1ac.NetworkPolicyPortApplyConfiguration {
+	return networkingv1ac.NetworkPolicyPort().WithProtocol(corev1.ProtocolTCP).WithPort(intstr.FromInt32(port))
+}

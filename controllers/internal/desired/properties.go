@@ -1,0 +1,158 @@
+package desired
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"koperator.dev/koperator/apis/kafka/v1beta1"
+	"koperator.dev/koperator/controllers/internal/serverproperties"
+)
+
+// Names in Kafka of the two listeners that are never the user's.
+const (
+	controllerListener  = "CONTROLLER"
+	replicationListener = "REPLICATION"
+)
+
+// Files that every node's certificate is in, in the PEM format (KIP-651).
+const (
+	keyStoreFile   = tlsPath + "/" + KeystoreKey
+	trustStoreFile = tlsPath + "/" + AuthorityKey
+)
+
+// ServerProperties are all properties of a node's server.properties, sorted by key, except broker.rack, which is given at
+// the start. extraPaths are disks that the spec no longer has and that still hold replicas.
+//
+// The user's configuration wins over Koperator's defaults; what is Koperator's own wins over both.
+func ServerProperties(kc *v1beta1.KafkaCluster, node *Node, extraPaths []string) []serverproperties.Property {
+	merged := map[string]serverproperties.Property{}
+	for _, p := range defaults(kc, node) {
+		merged[p.Key] = p
+	}
+	for _, p := range node.Config {
+		if _, owned := serverproperties.Owned(p.Key); !owned {
+			merged[p.Key] = p
+		}
+	}
+	for _, p := range ownProperties(kc, node, extraPaths) {
+		merged[p.Key] = p
+	}
+	return sortedProperties(merged)
+}
+
+// ownProperties are those that only Koperator sets.
+func ownProperties(kc *v1beta1.KafkaCluster, node *Node, extraPaths []string) []serverproperties.Property {
+	properties := []serverproperties.Property{
+		own("node.id", fmt.Sprint(node.ID), fmt.Sprintf("spec.brokers[%d].id", node.ID)),
+		own("process.roles", rolesOf(node), fmt.Sprintf("spec.brokerGroups[%s].roles", node.Group)),
+		own("controller.quorum.bootstrap.servers", bootstrapServers(kc), "spec.brokers"),
+	}
+	properties = append(properties, logDirs(node, extraPaths)...)
+	return append(properties, listenerProperties(kc, node)...)
+}
+
+func own(key, value, from string) serverproperties.Property {
+	return serverproperties.Property{Key: key, Value: value, Origin: "Koperator: " + from}
+}
+
+func rolesOf(node *Node) string {
+	var roles []string
+	for _, role := range node.Roles {
+		roles = append(roles, string(role))
+	}
+	return strings.Join(roles, ",")
+}
+
+// bootstrapServers are all controllers of the spec. Kafka finds the voters from any one of them (KIP-853), and never needs
+// a restart when the list changes.
+func bootstrapServers(kc *v1beta1.KafkaCluster) string {
+	var servers []string
+	for _, id := range idsWithRole(kc, v1beta1.RoleController) {
+		servers = append(servers, controllerAddress(kc, id))
+	}
+	return strings.Join(servers, ",")
+}
+
+// logDirs are one for each disk. The metadata log is on the first one of the node's group, which never changes for a
+// controller.
+func logDirs(node *Node, extraPaths []string) []serverproperties.Property {
+	var dirs []string
+	for _, storage := range node.Storage {
+		dirs = append(dirs, LogDir(storage.Path))
+	}
+	origin := fmt.Sprintf("storage of spec.brokerGroups[%s] and spec.brokers[%d]", node.Group, node.ID)
+	for _, path := range slices.Sorted(slices.Values(extraPaths)) {
+		if dir := LogDir(path); !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	properties := []serverproperties.Property{own("log.dirs", strings.Join(dirs, ","), origin)}
+	if len(dirs) > 0 {
+		properties = append(properties, own("metadata.log.dir", dirs[0], origin))
+	}
+	return properties
+}
+
+// listener is a listener of one node.
+type listener struct {
+	name string // in Kafka
+	port int32
+}
+
+// listenersOf are those that a node listens on.
+func listenersOf(kc *v1beta1.KafkaCluster, node *Node) []listener {
+	var listeners []listener
+	if node.IsController() {
+		listeners = append(listeners, listener{controllerListener, ControllerPort})
+	}
+	if !node.IsBroker() {
+		return listeners
+	}
+	listeners = append(listeners, listener{replicationListener, ReplicationPort})
+	for _, l := range kc.Spec.Listeners {
+		listeners = append(listeners, listener{ListenerName(l), l.Port})
+	}
+	return listeners
+}
+
+func listenerProperties(kc *v1beta1.KafkaCluster, node *Node) []serverproperties.Property {
+	const origin = "spec.listeners"
+	listeners := listenersOf(kc, node)
+	var binds, addresses []string
+	for _, l := range listeners {
+		binds = append(binds, fmt.Sprintf("%s://:%d", l.name, l.port))
+		addresses = append(addresses, fmt.Sprintf("%s://%s:%d", l.name, Host(node.Namespace, node.Cluster, node.ID), l.port))
+	}
+	properties := []serverproperties.Property{
+		own("listeners", strings.Join(binds, ","), origin),
+		own("advertised.listeners", strings.Join(addresses, ","), origin),
+		own("controller.listener.names", controllerListener, origin),
+	}
+	if node.IsBroker() {
+		properties = append(properties, own("inter.broker.listener.name", replicationListener, origin))
+	}
+	if !node.IsController() {
+		// A broker is a client of the controllers' listener, and is configured for it by the same prefix.
+		listeners = append([]listener{{controllerListener, ControllerPort}}, listeners...)
+	}
+	var protocols []string
+	for _, l := range listeners {
+		protocols = append(protocols, l.name+":SSL")
+		properties = append(properties, tlsProperties(l.name)...)
+	}
+	return append(properties, own("listener.security.protocol.map", strings.Join(protocols, ","), origin))
+}
+
+// tlsProperties make a listener, and Kafka as its client, use the node's certificate. The key store is named for each
+// listener, because only so can Kafka be made to load it again while it runs.
+func tlsProperties(listener string) []serverproperties.Property {
+	prefix, origin := "listener.name."+strings.ToLower(listener)+".ssl.", "spec.listeners[].tls and authentication"
+	return []serverproperties.Property{
+		own(prefix+"keystore.type", "PEM", origin),
+		own(prefix+"keystore.location", keyStoreFile, origin),
+		own(prefix+"truststore.type", "PEM", origin),
+		own(prefix+"truststore.location", trustStoreFile, origin),
+		own(prefix+"client.auth", "required", origin),
+	}
+}

@@ -1,0 +1,152 @@
+package kafkacluster
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"koperator.dev/koperator/controllers/internal/desired"
+	"koperator.dev/koperator/controllers/internal/pki"
+)
+
+// Secrets are read by name and never listed: nobody has to be given the right to read all of them. These rights are
+// granted for each namespace that has a KafkaCluster (config/rbac).
+// +kubebuilder:rbac:groups="",namespace=kafka,resources=secrets,verbs=get;create;patch;delete
+
+// issueCertificates makes the authority of the cluster and the certificate of each node and of our own client, and makes
+// again those that do not fit any more.
+func (s *scope) issueCertificates(ctx context.Context) error {
+	if err := s.ensureAuthority(ctx); err != nil {
+		return err
+	}
+	failures := []error{s.ensureAdmin(ctx)}
+	for _, m := range s.members {
+		if !m.leaving() {
+			_, err := s.ensureLeaf(ctx, desired.NodeSecretName(s.cluster.Name, m.id), s.nodeRequest(m))
+			failures = append(failures, err)
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// ensureAuthority reads the cluster's authority, or makes it if there is none. One that exists and cannot be read is
+// never replaced: clients trust it.
+func (s *scope) ensureAuthority(ctx context.Context) error {
+	name := desired.AuthoritySecretName(s.cluster.Name)
+	hash := string(s.cluster.Spec.VolumeDeletionPolicy) + string(s.cluster.UID)
+	if s.memory.authority != nil && s.memory.isVerified(name, hash, s.now) {
+		return nil
+	}
+	secret, err := s.secret(ctx, name)
+	if err != nil {
+		return err
+	}
+	authority, err := s.readAuthority(secret)
+	if err != nil {
+		return fmt.Errorf("reading secret %s: %w", name, err)
+	}
+	wanted := desired.AuthoritySecret(s.cluster, map[string][]byte{corev1.TLSCertKey: authority.CertificatePEM, corev1.TLSPrivateKeyKey: authority.KeyPEM})
+	if err := s.applySecret(ctx, wanted, secret); err != nil {
+		return err
+	}
+	s.memory.authority = authority
+	s.memory.setVerified(name, hash, s.now)
+	return nil
+}
+
+func (s *scope) readAuthority(secret *corev1.Secret) (*pki.Authority, error) {
+	switch {
+	case secret == nil && s.memory.authority != nil:
+		return s.memory.authority, nil // somebody deleted it a moment ago
+	case secret == nil && s.anyPod():
+		return nil, errors.New("it is missing, and nodes run that trust this authority: restore it from a copy, or delete all Pods of the cluster to start it with a new authority, which clients have to trust then")
+	case secret == nil:
+		authority, err := pki.NewAuthority(s.cluster.Name, s.now, rand.Reader)
+		s.event(corev1.EventTypeNormal, "AuthorityCreated", "Secure", "the cluster's certificate authority was made")
+		return &authority, err
+	}
+	authority, err := pki.ParseAuthority(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
+	return &authority, err
+}
+
+func (s *scope) anyPod() bool {
+	for _, m := range s.members {
+		if m.pod != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *scope) ensureAdmin(ctx context.Context) error {
+	leaf, err := s.ensureLeaf(ctx, desired.AdminSecretName(s.cluster.Name), pki.Request{CommonName: s.cluster.Name + "-admin", Client: true})
+	if leaf != nil {
+		s.memory.admin = leaf
+	}
+	return err
+}
+
+func (s *scope) nodeRequest(m *member) pki.Request {
+	return pki.Request{
+		CommonName: desired.CertificateSubject(m.node),
+		DNSNames:   desired.CertificateNames(s.cluster, m.node),
+		Server:     true, Client: true, // nodes connect to one another
+	}
+}
+
+// ensureLeaf makes a Secret hold a certificate that fits. The leaf is nil if it was seen to fit a while ago.
+func (s *scope) ensureLeaf(ctx context.Context, name string, request pki.Request) (*pki.Leaf, error) {
+	hash := fmt.Sprintf("%v %x", request, s.memory.authority.CertificatePEM)
+	if s.memory.isVerified(name, hash, s.now) {
+		return nil, nil
+	}
+	secret, err := s.secret(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	leaf := pki.Leaf{}
+	if secret != nil {
+		leaf = pki.Leaf{CertificatePEM: secret.Data[corev1.TLSCertKey], KeyPEM: secret.Data[corev1.TLSPrivateKeyKey]}
+	}
+	if reason := pki.Check(leaf, *s.memory.authority, request, s.now); reason != "" {
+		if leaf, err = s.memory.authority.Issue(request, s.now, rand.Reader); err != nil {
+			return nil, fmt.Errorf("issuing %s: %w", name, err)
+		}
+		s.event(corev1.EventTypeNormal, "CertificateIssued", "Secure", "the certificate in Secret %s was issued: %s", name, reason)
+	}
+	wanted := desired.LeafSecret(s.cluster, name, leaf.CertificatePEM, leaf.KeyPEM, leaf.KeystorePEM(), s.memory.authority.CertificatePEM)
+	if err := s.applySecret(ctx, wanted, secret); err != nil {
+		return nil, err
+	}
+	s.memory.setVerified(name, hash, s.now)
+	return &leaf, nil
+}
+
+func (s *scope) secret(ctx context.Context, name string) (*corev1.Secret, error) {
+	secret := &corev1.Secret{}
+	err := s.reader.Get(ctx, client.ObjectKey{Namespace: s.cluster.Namespace, Name: name}, secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case apierrors.IsForbidden(err):
+		return nil, fmt.Errorf("broker-manager has no right to the Secrets of namespace %s: bind its role for secrets there (docs/tls.md): %w", s.cluster.Namespace, err)
+	case err != nil:
+		return nil, fmt.Errorf("reading secret %s: %w", name, err)
+	}
+	return secret, nil
+}
+
+func (s *scope) applySecret(ctx context.Context, wanted *corev1ac.SecretApplyConfiguration, existing *corev1.Secret) error {
+	var live client.Object
+	if existing != nil {
+		live = existing
+	}
+	_, err := s.memory.apply.Apply(ctx, wanted, live)
+	return err
+}

@@ -1,0 +1,99 @@
+package cel
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// The largest cluster that the schema allows.
+const (
+	mostBrokers = 512
+	mostGroups  = 32
+	mostDisks   = 32
+)
+
+// TestLargestCluster stays within the budget that the API server has for the CEL rules of one object. A rule that is
+// linear in the brokers passes; one that compares each broker with each other does not.
+func TestLargestCluster(t *testing.T) {
+	ctx := context.Background()
+	obj := largest(0)
+	if err := timed(t, "created", func() error { return api.Create(ctx, obj) }); err != nil {
+		t.Fatalf("refused: %v", err)
+	}
+	defer func() { _ = api.Delete(ctx, obj.DeepCopy()) }()
+
+	for name, change := range map[string]func() *unstructured.Unstructured{
+		"with the same spec":           func() *unstructured.Unstructured { return largest(0) },
+		"with all other ids":           func() *unstructured.Unstructured { return largest(10_000) },
+		"with all disks grown":         func() *unstructured.Unstructured { return withSizes(largest(0), "2Ti", "2Ti") },
+		"with the groups' sizes alone": func() *unstructured.Unstructured { return withSizes(largest(0), "1Ti", "") },
+	} {
+		changed := change()
+		changed.SetResourceVersion(obj.GetResourceVersion())
+		err := timed(t, "updated "+name, func() error { return api.Update(ctx, changed, client.DryRunAll) })
+		if err != nil {
+			t.Errorf("updated %s: refused: %.500s", name, err.Error())
+		}
+	}
+}
+
+func timed(t *testing.T, what string, do func() error) error {
+	t.Helper()
+	begin := time.Now()
+	err := do()
+	t.Logf("%s in %s", what, time.Since(begin).Round(time.Millisecond))
+	return err
+}
+
+// largest is a cluster with all that the schema allows: each broker names all disks of its group as well.
+func largest(firstID int) *unstructured.Unstructured {
+	var groups, brokers, listeners []any
+	for i := range mostGroups {
+		group := map[string]any{"name": groupName(i), "roles": []any{"broker", "controller"}, "storage": disks("1Ti")}
+		groups = append(groups, group)
+	}
+	for i := range mostBrokers {
+		broker := map[string]any{"id": int64(firstID + i), "group": groupName(i % mostGroups), "storage": disks("1Ti")}
+		brokers = append(brokers, broker)
+	}
+	for i := range 16 {
+		listeners = append(listeners, map[string]any{"name": fmt.Sprintf("l%d", i), "port": int64(10_000 + i)})
+	}
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "kafka.koperator.dev/v1beta1",
+		"kind":       "KafkaCluster",
+		"metadata":   map[string]any{"name": "largest", "namespace": metav1.NamespaceDefault},
+		"spec":       map[string]any{"brokerGroups": groups, "brokers": brokers, "listeners": listeners},
+	}}
+}
+
+func groupName(i int) string { return fmt.Sprintf("group-of-brokers-with-a-long-name-%02d", i) }
+
+func disks(size string) []any {
+	var all []any
+	for i := range mostDisks {
+		all = append(all, map[string]any{"path": fmt.Sprintf("/d%02d", i), "size": size})
+	}
+	return all
+}
+
+// withSizes gives all disks of groups, and of brokers, a size; without one, brokers have no disks of their own.
+func withSizes(obj *unstructured.Unstructured, group, broker string) *unstructured.Unstructured {
+	spec := obj.Object["spec"].(map[string]any)
+	for _, g := range spec["brokerGroups"].([]any) {
+		g.(map[string]any)["storage"] = disks(group)
+	}
+	for _, b := range spec["brokers"].([]any) {
+		delete(b.(map[string]any), "storage")
+		if broker != "" {
+			b.(map[string]any)["storage"] = disks(broker)
+		}
+	}
+	return obj
+}

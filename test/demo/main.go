@@ -1,0 +1,72 @@
+// Command demo shows Koperator to somebody who sees it for the first time: it installs it, applies the sample
+// KafkaCluster, shows how it becomes ready, and sends records through it over TLS. It works on whatever Kubernetes the
+// kubeconfig names; `make demo` makes one on this machine if there is none.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+const usage = `usage: go run ./test/demo COMMAND
+
+  up       install Koperator, start a Kafka cluster and send records through it; again, it only looks
+  down     remove what up made
+  install  install Koperator and nothing else
+
+The cluster is the one that kubectl talks to (KUBECONFIG). These variables say which images its nodes can get:
+
+  BROKER_MANAGER_IMAGE  broker-manager, of this repository (make build)
+  KAFKA_IMAGE           Kafka in the layout of the official image
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctrl.SetLogger(logr.Discard())
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintf(os.Stderr, "\ndemo: %v\n", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	commands := map[string]func(*demo, context.Context) error{
+		"up": (*demo).up, "down": (*demo).down, "install": (*demo).install,
+	}
+	if len(args) != 1 || commands[args[0]] == nil {
+		fmt.Fprint(os.Stderr, usage)
+		return errors.New("no such command")
+	}
+	d, err := connect(ctx)
+	if err != nil {
+		return err
+	}
+	return commands[args[0]](d, ctx)
+}
+
+// up is the demo.
+func (d *demo) up(ctx context.Context) error {
+	if err := d.requireImage("KAFKA_IMAGE", d.kafkaImage); err != nil {
+		return err
+	}
+	before, err := d.snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	steps := []func(context.Context) error{d.install, d.makeNamespace, d.applyCluster, d.watchCluster, d.sendRecords, d.show}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return d.compare(ctx, before)
+}
