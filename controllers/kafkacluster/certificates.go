@@ -11,8 +11,8 @@ import (
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"koperator.dev/koperator/apis/machinery/pki"
 	"koperator.dev/koperator/controllers/internal/desired"
-	"koperator.dev/koperator/controllers/internal/pki"
 )
 
 // Secrets are read by name and never listed: nobody has to be given the right to read all of them. These rights are
@@ -71,7 +71,11 @@ func (s *scope) readAuthority(secret *corev1.Secret) (*pki.Authority, error) {
 		s.event(corev1.EventTypeNormal, "AuthorityCreated", "Secure", "the cluster's certificate authority was made")
 		return &authority, err
 	}
-	authority, err := pki.ParseAuthority(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
+	certificate, key := secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey]
+	if reason := pki.CheckAuthority(certificate, key, s.now); reason == pki.RenewalDue || reason == pki.Expired {
+		s.event(corev1.EventTypeWarning, "AuthorityAges", "Secure", "the cluster's certificate authority in Secret %s: %s", secret.Name, reason.Message())
+	}
+	authority, err := pki.ParseAuthority(certificate, key)
 	return &authority, err
 }
 

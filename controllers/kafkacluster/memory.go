@@ -7,8 +7,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"koperator.dev/koperator/controllers/internal/apply"
-	"koperator.dev/koperator/controllers/internal/pki"
+	"koperator.dev/koperator/apis/kafka/v1beta1"
+	"koperator.dev/koperator/apis/machinery/apply"
+	"koperator.dev/koperator/apis/machinery/pki"
 )
 
 // verifiedFor is how long something that only a request can tell (a Secret, a dynamic property) counts as seen. A change
@@ -63,7 +64,7 @@ func (m *memories) of(name types.NamespacedName, c client.Client) *memory {
 	if m.byCluster == nil {
 		m.byCluster = map[types.NamespacedName]*memory{}
 	}
-	made := &memory{apply: apply.New(c), verified: map[string]verified{}, fencedSince: map[int32]time.Time{}, capacities: map[int32]string{}}
+	made := &memory{apply: apply.New(c, v1beta1.OwnerBroker), verified: map[string]verified{}, fencedSince: map[int32]time.Time{}, capacities: map[int32]string{}}
 	m.byCluster[name] = made
 	return made
 }

@@ -33,21 +33,6 @@ func Next(facts Facts) Plan {
 	return p.plan
 }
 
-// FirstStartOver tells whether the first start of a cluster is over: a leader exists, so a majority of the voters that
-// the disks were formatted with has voted. From then on no disk may be formatted as an initial voter again, because a
-// voter that comes back empty may forget what it has voted for.
-//
-// One of those voters in the quorum is proof enough: voters may have been added and removed since, and to believe that
-// the first start is still going on is the dangerous mistake.
-func FirstStartOver(q *kafka.Quorum, initial []InitialVoter) bool {
-	if q == nil || q.Leader < 0 {
-		return false
-	}
-	return slices.ContainsFunc(q.Voters, func(v kafka.QuorumReplica) bool {
-		return slices.Contains(initial, InitialVoter{ID: v.ID, DirectoryID: v.DirectoryID})
-	})
-}
-
 // IsVoterCaughtUp tells whether a voter counts for a majority: it was caught up within the fetch timeout, or leads.
 func IsVoterCaughtUp(q *kafka.Quorum, voter kafka.QuorumReplica, fetchTimeout time.Duration) bool {
 	return voter.ID == q.Leader || isCaughtUp(voter, fetchTimeout)

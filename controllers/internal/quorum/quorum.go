@@ -40,7 +40,7 @@ const (
 
 // Facts are what a plan is made from.
 type Facts struct {
-	// Established is set once the first start of the cluster is over: see FirstStartOver.
+	// Established is set once the first start of the cluster is over: the quorum has had a leader.
 	Established bool
 	// Wanted are the controllers of the spec.
 	Wanted []Controller
@@ -83,10 +83,4 @@ type Wait struct {
 	ID      int32
 	Code    string
 	Message string
-}
-
-// InitialVoter is a voter that the disks were formatted with for the first start of a cluster.
-type InitialVoter struct {
-	ID          int32
-	DirectoryID string
 }

@@ -477,26 +477,6 @@ func TestRandomQuorums(t *testing.T) {
 	}
 }
 
-func TestFirstStartOver(t *testing.T) {
-	initial := []InitialVoter{{0, "a"}, {1, "b"}, {2, "c"}}
-	voters := []kafka.QuorumReplica{{ID: 0, DirectoryID: "a"}, {ID: 1, DirectoryID: "b"}, {ID: 2, DirectoryID: "c"}}
-	for name, c := range map[string]struct {
-		quorum *kafka.Quorum
-		want   bool
-	}{
-		"unknown":                       {nil, false},
-		"no leader yet":                 {&kafka.Quorum{Leader: -1, Voters: voters}, false},
-		"a leader":                      {&kafka.Quorum{Leader: 1, Voters: voters}, true},
-		"a leader, and a disk replaced": {&kafka.Quorum{Leader: 1, Voters: append(slices.Clone(voters[:2]), kafka.QuorumReplica{ID: 2, DirectoryID: "x"})}, true},
-		"a leader of other voters":      {&kafka.Quorum{Leader: 7, Voters: []kafka.QuorumReplica{{ID: 7, DirectoryID: "x"}}}, false},
-		"a leader with other disks":     {&kafka.Quorum{Leader: 0, Voters: []kafka.QuorumReplica{{ID: 0, DirectoryID: "x"}}}, false},
-	} {
-		if got := FirstStartOver(c.quorum, initial); got != c.want {
-			t.Errorf("%s: %t, want %t", name, got, c.want)
-		}
-	}
-}
-
 // A controller that was formatted again is known with its former directory for a while: the new one is added.
 func TestFormerDirectoryIsNotAdded(t *testing.T) {
 	for _, former := range []time.Duration{-1, 1500 * time.Millisecond, time.Hour} {

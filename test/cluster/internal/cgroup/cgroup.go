@@ -183,7 +183,7 @@ func inheritCPUSet(from, to string) error {
 
 func removeTree(dir string) error {
 	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	if isGone(err) {
 		return nil
 	}
 	if err != nil {
@@ -198,10 +198,15 @@ func removeTree(dir string) error {
 		}
 	}
 	// Not RemoveAll: the files of a group cannot be removed, only the group.
-	if err := unix.Rmdir(dir); err != nil && !errors.Is(err, unix.ENOENT) {
+	if err := unix.Rmdir(dir); err != nil && !isGone(err) {
 		return err
 	}
 	return nil
+}
+
+// isGone tells of a group that somebody else has removed. The kernel says ENODEV for one that went while it was read.
+func isGone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV)
 }
 
 func retryBusy(f func() error) error {

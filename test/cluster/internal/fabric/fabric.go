@@ -131,9 +131,9 @@ func (f Fabric) DetachNode(node layout.Node) error {
 		return err
 	}
 	defer handle.Close()
-	// A process that is still dying keeps the namespace alive, and with it the link.
+	// A process that is still dying keeps the namespace alive, and with it the link; it may go away just now.
 	if link, err := handle.LinkByName(node.Name()); err == nil {
-		if err := handle.LinkDel(link); err != nil {
+		if err := handle.LinkDel(link); err != nil && !errors.Is(err, unix.ENODEV) {
 			return fmt.Errorf("removing the link of %s: %w", node.Name(), err)
 		}
 	}

@@ -1,4 +1,4 @@
-// Package apply is the only caller of server-side apply in broker-manager.
+// Package apply is the only caller of server-side apply in the programs of Koperator.
 package apply
 
 import (
@@ -12,15 +12,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"koperator.dev/koperator/apis/kafka/v1beta1"
 )
 
-// Applier writes the objects of one cluster under the field owner of broker-manager, and only those that need it: what
+// Applier writes the objects of one cluster under the field owner of a program, and only those that need it: what
 // was applied once is not sent again until the content differs or somebody else has changed the object. Its memory is
 // an optimisation: a fresh Applier sends everything once, which changes nothing.
 type Applier struct {
 	client client.Client
+	owner  client.FieldOwner
 
 	mu   sync.Mutex
 	sent map[string]sent
@@ -31,8 +30,10 @@ type sent struct {
 	resourceVersion string
 }
 
-// New makes an Applier.
-func New(c client.Client) *Applier { return &Applier{client: c, sent: map[string]sent{}} }
+// New makes an Applier for a program: see the field owners of v1beta1.
+func New(c client.Client, owner string) *Applier {
+	return &Applier{client: c, owner: client.FieldOwner(owner), sent: map[string]sent{}}
+}
 
 // Apply makes the object in the API server what obj says, as far as obj says anything, and tells whether a request was
 // needed. live is the object as the cache has it, nil if it has none.
@@ -49,7 +50,7 @@ func (a *Applier) Apply(ctx context.Context, obj runtime.ApplyConfiguration, liv
 	if a.isCurrent(head, hash, live) {
 		return false, nil
 	}
-	if err := a.client.Apply(ctx, obj, client.FieldOwner(v1beta1.OwnerBroker), client.ForceOwnership); err != nil {
+	if err := a.client.Apply(ctx, obj, a.owner, client.ForceOwnership); err != nil {
 		return true, fmt.Errorf("applying %s %s: %w", head.Kind, head.Metadata.Name, err)
 	}
 	return true, a.remember(obj, hash)
@@ -57,7 +58,7 @@ func (a *Applier) Apply(ctx context.Context, obj runtime.ApplyConfiguration, liv
 
 // Status writes obj as the status of its object.
 func (a *Applier) Status(ctx context.Context, obj runtime.ApplyConfiguration) error {
-	if err := a.client.Status().Apply(ctx, obj, client.FieldOwner(v1beta1.OwnerBroker), client.ForceOwnership); err != nil {
+	if err := a.client.Status().Apply(ctx, obj, a.owner, client.ForceOwnership); err != nil {
 		return fmt.Errorf("applying status: %w", err)
 	}
 	return nil
@@ -97,12 +98,13 @@ func (a *Applier) remember(obj runtime.ApplyConfiguration, hash [sha256.Size]byt
 type head struct {
 	Kind     string `json:"kind"`
 	Metadata struct {
+		Namespace       string `json:"namespace"`
 		Name            string `json:"name"`
 		ResourceVersion string `json:"resourceVersion"`
 	} `json:"metadata"`
 }
 
-func (h head) key() string { return h.Kind + "/" + h.Metadata.Name }
+func (h head) key() string { return h.Kind + "/" + h.Metadata.Namespace + "/" + h.Metadata.Name }
 
 func headOf(body []byte) (head, error) {
 	var h head

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"net/netip"
+	"net/url"
 	"time"
 )
 
@@ -43,8 +45,11 @@ type Request struct {
 	// CommonName makes the subject, which Kafka prints as CN=CommonName,O=koperator. It never changes in the life of a
 	// node or a client: Kafka refuses to reload a certificate with another subject.
 	CommonName string
-	// DNSNames are what a server is reached at.
-	DNSNames []string
+	// DNSNames and IPAddresses are what a server is reached at.
+	DNSNames    []string
+	IPAddresses []netip.Addr
+	// URIs name a client for a server that looks at more than the subject (SPIFFE).
+	URIs []string
 	// Server and Client are what the leaf may be used for, at least one of them.
 	Server, Client bool
 	// Validity is how long it is valid. Zero stands for LeafValidity. A leaf never outlives its authority.
@@ -109,7 +114,9 @@ func (a Authority) Issue(request Request, now time.Time, rand io.Reader) (Leaf, 
 		return Leaf{}, err
 	}
 	template.NotAfter = a.notAfter(request, now)
-	template.DNSNames = request.DNSNames
+	if err := nameTemplate(template, request); err != nil {
+		return Leaf{}, err
+	}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = request.extKeyUsage()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand)
@@ -129,8 +136,8 @@ func (a Authority) canIssue(request Request, now time.Time) error {
 		return errors.New("a leaf needs a common name")
 	case !request.Server && !request.Client:
 		return errors.New("a leaf needs a use: server, client or both")
-	case request.Server && len(request.DNSNames) == 0:
-		return errors.New("a server's leaf needs a DNS name")
+	case request.Server && len(request.DNSNames)+len(request.IPAddresses) == 0:
+		return errors.New("a server's leaf needs a DNS name or an IP address")
 	case request.Validity < 0:
 		return errors.New("a leaf cannot be valid for less than no time")
 	}
@@ -178,6 +185,21 @@ func newTemplate(commonName string, now time.Time, validity time.Duration, rand 
 		NotAfter:              now.Add(validity).UTC().Truncate(time.Second),
 		BasicConstraintsValid: true,
 	}, nil
+}
+
+func nameTemplate(template *x509.Certificate, request Request) error {
+	template.DNSNames = request.DNSNames
+	for _, address := range request.IPAddresses {
+		template.IPAddresses = append(template.IPAddresses, address.AsSlice())
+	}
+	for _, text := range request.URIs {
+		uri, err := url.Parse(text)
+		if err != nil {
+			return fmt.Errorf("naming a leaf: %w", err)
+		}
+		template.URIs = append(template.URIs, uri)
+	}
+	return nil
 }
 
 func subjectOf(commonName string) pkix.Name {

@@ -186,8 +186,18 @@ func hasOtherSubject(s *subject) Reason {
 
 func hasOtherNames(s *subject) Reason {
 	c := s.certificate
-	foreign := len(c.IPAddresses) + len(c.EmailAddresses) + len(c.URIs)
-	return NamesDiffer.when(foreign > 0 || !sameSet(c.DNSNames, s.request.DNSNames))
+	var addresses, uris, wantedAddresses []string
+	for _, address := range c.IPAddresses {
+		addresses = append(addresses, address.String())
+	}
+	for _, uri := range c.URIs {
+		uris = append(uris, uri.String())
+	}
+	for _, address := range s.request.IPAddresses {
+		wantedAddresses = append(wantedAddresses, address.Unmap().String())
+	}
+	return NamesDiffer.when(len(c.EmailAddresses) > 0 || !sameSet(c.DNSNames, s.request.DNSNames) ||
+		!sameSet(addresses, wantedAddresses) || !sameSet(uris, s.request.URIs))
 }
 
 func hasOtherUsage(s *subject) Reason {

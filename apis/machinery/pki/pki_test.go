@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -188,6 +189,9 @@ func TestCheck(t *testing.T) {
 	authority, other := newAuthority(t), newAuthority(t)
 	leaf := issue(t, authority, server, start)
 	year := LeafValidity
+	proxy := server
+	proxy.IPAddresses = []netip.Addr{netip.MustParseAddr("::ffff:198.51.100.1"), netip.MustParseAddr("2001:db8::1")}
+	proxy.URIs = []string{"spiffe://koperator/ns/kafka/fleet/orders-envoy"}
 	with := func(change func(*Request)) Request {
 		r := server
 		r.DNSNames = slices.Clone(r.DNSNames)
@@ -214,6 +218,10 @@ func TestCheck(t *testing.T) {
 		"another subject":          {leaf, authority, with(func(r *Request) { r.CommonName = "orders-102" }), start, SubjectDiffers},
 		"one name more":            {leaf, authority, with(func(r *Request) { r.DNSNames = append(r.DNSNames, "x") }), start, NamesDiffer},
 		"one name less":            {leaf, authority, with(func(r *Request) { r.DNSNames = r.DNSNames[:1] }), start, NamesDiffer},
+		"an IP address more":       {leaf, authority, with(func(r *Request) { r.IPAddresses = []netip.Addr{netip.MustParseAddr("198.51.100.1")} }), start, NamesDiffer},
+		"a URI more":               {leaf, authority, with(func(r *Request) { r.URIs = []string{"spiffe://koperator/x"} }), start, NamesDiffer},
+		"addresses and URIs":       {issue(t, authority, proxy, start), authority, proxy, start, ""},
+		"without its addresses":    {issue(t, authority, proxy, start), authority, server, start, NamesDiffer},
 		"server alone":             {leaf, authority, with(func(r *Request) { r.Client = false }), start, UsageDiffers},
 		"client alone":             {leaf, authority, with(func(r *Request) { r.Server = false }), start, UsageDiffers},
 		"within the skew":          {leaf, authority, server, start.Add(-4 * time.Minute), ""},
