@@ -9,6 +9,9 @@ const (
 	LabelComponent = "app.kubernetes.io/component"
 	LabelVersion   = "app.kubernetes.io/version"
 
+	// ComponentEnvoy is the value of LabelComponent on the proxies of a KafkaCluster.
+	ComponentEnvoy = "envoy"
+
 	// LabelCluster names the KafkaCluster that an object belongs to.
 	LabelCluster = "kafka.koperator.dev/cluster"
 	// LabelBrokerID is the id of the node that an object belongs to.
