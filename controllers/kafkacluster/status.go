@@ -167,7 +167,7 @@ func (s *scope) phaseOf(m *member) v1beta1.BrokerPhase {
 		return v1beta1.BrokerFailed
 	case !isRunning(m.pod):
 		return v1beta1.BrokerPending
-	case !isReady(m.pod) || s.isFenced(m):
+	case !isReady(m.pod) || s.isFenced(m) || s.machineLost(m.pod):
 		return v1beta1.BrokerJoining
 	}
 	return v1beta1.BrokerRunning

@@ -83,6 +83,8 @@ func (c *cluster) dial(t *testing.T, options ...kgo.Opt) *kgo.Client {
 		kgo.RequestTimeoutOverhead(3 * time.Second),
 		kgo.ProduceRequestTimeout(3 * time.Second),
 		kgo.MetadataMinAge(250 * time.Millisecond),
+		// A broker that was away does not know the newest topics for a moment. Kafka's own client tries again, too.
+		kgo.UnknownTopicRetries(-1),
 		kgo.DisableClientMetrics(),
 	}, options...)...)
 	if err != nil {
