@@ -17,6 +17,7 @@ CLUSTER := $(BIN)/cluster --name $(CLUSTER_NAME)
 
 KAFKA_VERSION ?= 4.3.1
 OLD_KAFKA_VERSION := 4.2.1
+ENVOY_VERSION := 1.40.0
 # The tag of an image of our own follows from its content: an unchanged program is never restarted, a changed one is.
 OUR_TAG = $$(sha256sum $(BIN)/broker-manager | cut -c1-12)
 
@@ -30,6 +31,8 @@ E2E_TAGS ?= e2e
 
 # The API server of tests, and a kubectl for who has none. `=` because it is built when it is asked for, not before.
 ASSETS = $$($(BIN)/cluster assets)
+# Envoy itself, for tests that run it on this machine.
+WITH_ENVOY = envoy=$$($(BIN)/cluster envoy); export ENVOY_BIN=$$envoy
 KUBECTL ?= kubectl
 WITH_KUBECTL = assets=$(ASSETS); export PATH="$$PATH:$$assets"
 
@@ -43,7 +46,7 @@ ifdef KUBECONFIG
 	@$(GO) run ./test/demo up
 else
 	@$(MAKE) --no-print-directory cluster-up images-demo
-	@$(CLUSTER) load $(BIN)/images/broker-manager.tar $(BIN)/images/kafka-$(KAFKA_VERSION).tar
+	@$(CLUSTER) load $(BIN)/images/broker-manager.tar $(BIN)/images/kafka-$(KAFKA_VERSION).tar $(BIN)/images/envoy-$(ENVOY_VERSION).tar
 	$(call step,demo)
 	@$(WITH_KUBECTL); KUBECONFIG=$$($(CLUSTER) kubeconfig --path) \
 	  BROKER_MANAGER_IMAGE=localhost/broker-manager:$(OUR_TAG) KAFKA_IMAGE=localhost/kafka:$(KAFKA_VERSION) $(GO) run ./test/demo up
@@ -87,7 +90,8 @@ verify-generated: ## Fail if generated files are not up to date.
 .PHONY: test-unit
 test-unit: cluster-tool ## The inner loop: unit and golden tests, and controllers on a real kube-apiserver.
 	$(call step,unit tests and controllers (building the kube-apiserver takes ten minutes once))
-	assets=$(ASSETS); KUBEBUILDER_ASSETS=$$assets $(GO) test $(TEST_FLAGS) ./apis/... ./cmd/... ./controllers/... ./test/demo/...
+	$(WITH_ENVOY); assets=$(ASSETS); KUBEBUILDER_ASSETS=$$assets \
+	  $(GO) test $(TEST_FLAGS) ./apis/... ./cmd/... ./controllers/... ./envoy/... ./test/demo/...
 
 .PHONY: test-api
 test-api: cluster-tool ## Every rule of the CRDs, the samples and the manifests on a real kube-apiserver.
@@ -105,14 +109,16 @@ test-e2e: cluster-tool images ## End to end on a local Kubernetes of its own: cr
 	CGO_ENABLED=0 $(GO) test -tags $(E2E_TAGS) -c -o $(BIN)/e2e.test ./test/e2e
 	@[ -n "$${KEEP:-}" ] || $(E2E_CLUSTER) status > /dev/null 2>&1 || trap '$(E2E_CLUSTER) down' EXIT; \
 	$(E2E_CLUSTER) up; \
-	$(E2E_CLUSTER) load $(BIN)/images/broker-manager.tar $(BIN)/images/kafka-$(KAFKA_VERSION).tar $(BIN)/images/kafka-$(OLD_KAFKA_VERSION).tar; \
+	$(E2E_CLUSTER) load $(BIN)/images/broker-manager.tar $(BIN)/images/kafka-$(KAFKA_VERSION).tar $(BIN)/images/kafka-$(OLD_KAFKA_VERSION).tar \
+	  $(BIN)/images/envoy-$(ENVOY_VERSION).tar; \
 	$(WITH_KUBECTL); KOPERATOR_CLUSTER='$(E2E_CLUSTER)' MANAGER_IMAGE=localhost/broker-manager:$(OUR_TAG) \
 	  $(E2E_CLUSTER) exec -- $(BIN)/e2e.test -test.v -test.timeout $(E2E_TIMEOUT) $(E2E_FLAGS)
 
 .PHONY: test-full
 test-full: test ## All of test, again with the race detector, and against Kafka's own processes.
 	$(call step,race detector)
-	assets=$(ASSETS); KOPERATOR_TEST_FULL=1 KUBEBUILDER_ASSETS=$$assets $(GO) test -race -timeout 60m ./apis/... ./cmd/... ./controllers/...
+	$(WITH_ENVOY); assets=$(ASSETS); KOPERATOR_TEST_FULL=1 KUBEBUILDER_ASSETS=$$assets \
+	  $(GO) test -race -timeout 60m ./apis/... ./cmd/... ./controllers/... ./envoy/...
 	$(call step,against Kafka)
 	@$(MAKE) --no-print-directory test-kafka
 	$(call step,a full disk)
@@ -130,7 +136,7 @@ $(BIN)/kafka-$(KAFKA_VERSION):
 .PHONY: bench
 bench: cluster-tool ## How long things take and how much memory they need; printed, not judged.
 	$(call step,benchmarks)
-	assets=$(ASSETS); KUBEBUILDER_ASSETS=$$assets $(GO) test -run '^$$' -bench . -benchmem ./controllers/...
+	$(WITH_ENVOY); assets=$(ASSETS); KUBEBUILDER_ASSETS=$$assets $(GO) test -run '^$$' -bench . -benchmem ./controllers/... ./envoy/...
 
 ##@ Change it
 
@@ -142,6 +148,7 @@ generate: ## Generate deep copies, apply configurations, CRDs and roles from the
 .PHONY: update-golden
 update-golden: cluster-tool ## Write the golden files again. Read the difference: a changed Pod restarts every broker.
 	for package in desired quorum removal rollout; do $(GO) test ./controllers/internal/$$package -update; done
+	$(WITH_ENVOY); $(GO) test ./envoy/translate -update
 	assets=$(ASSETS); KUBEBUILDER_ASSETS=$$assets $(GO) test ./test/cel -run TestExplain -update
 
 .PHONY: fmt
@@ -162,6 +169,7 @@ images-demo: cluster-tool build
 	mkdir -p $(BIN)/images
 	$(BIN)/cluster image program broker-manager $(BIN)/broker-manager --tag $(OUR_TAG) --output $(BIN)/images/broker-manager.tar
 	$(BIN)/cluster image kafka $(KAFKA_VERSION) --output $(BIN)/images/kafka-$(KAFKA_VERSION).tar
+	$(BIN)/cluster image envoy --output $(BIN)/images/envoy-$(ENVOY_VERSION).tar
 
 .PHONY: clean
 clean: ## Remove what was built here. What is in the cache of the user stays.

@@ -19,7 +19,7 @@ func newImageCommand() *cobra.Command {
 		Use:   "image",
 		Short: "Make container images without a container engine",
 	}
-	cmd.AddCommand(newKafkaImageCommand(), newProgramImageCommand())
+	cmd.AddCommand(newKafkaImageCommand(), newEnvoyImageCommand(), newProgramImageCommand())
 	return cmd
 }
 

@@ -42,6 +42,7 @@ func newRootCommand() *cobra.Command {
 		newExecCommand(named),
 		newNodeRunCommand(named),
 		newAssetsCommand(),
+		newEnvoyCommand(),
 		newImageCommand(),
 		newSuperviseCommand(),
 		newMachineInitCommand(),
