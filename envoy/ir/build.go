@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
 )
@@ -16,11 +17,16 @@ func Build(kc *v1beta1.KafkaCluster, facts Facts) []Fleet {
 		return nil
 	}
 	facts.Brokers = slices.SortedFunc(slices.Values(facts.Brokers), func(a, b BrokerFact) int { return cmp.Compare(a.ID, b.ID) })
+	reached := map[string][]BrokerFact{}
+	for _, broker := range facts.Brokers {
+		group := GroupOf(kc, broker.ID, broker.Group)
+		reached[group] = append(reached[group], broker)
+	}
 	var fleets []Fleet
 	for i, group := range Groups(kc) {
 		fleet := Fleet{Namespace: kc.Namespace, Cluster: kc.Name, Group: group, Revision: facts.Revision}
 		for _, listener := range listeners {
-			fleet.Listeners = append(fleet.Listeners, buildListener(kc, listener, facts, group, i == 0))
+			fleet.Listeners = append(fleet.Listeners, buildListener(listener, facts, reached[group], i == 0))
 		}
 		fleets = append(fleets, fleet)
 	}
@@ -70,8 +76,8 @@ func externalListeners(kc *v1beta1.KafkaCluster) []v1beta1.Listener {
 	return external
 }
 
-// buildListener expects brokers sorted by id. first is the group that clients start from.
-func buildListener(kc *v1beta1.KafkaCluster, from v1beta1.Listener, facts Facts, group string, first bool) Listener {
+// buildListener gets the brokers of one group, sorted by id. first is the group that clients start from.
+func buildListener(from v1beta1.Listener, facts Facts, brokers []BrokerFact, first bool) Listener {
 	access := from.External
 	to := Listener{
 		Name:           from.Name,
@@ -85,15 +91,15 @@ func buildListener(kc *v1beta1.KafkaCluster, from v1beta1.Listener, facts Facts,
 	if first {
 		to.Bootstrap = readyEndpoints(facts.Brokers, from.Port)
 	}
-	brokers := slices.DeleteFunc(slices.Clone(facts.Brokers), func(b BrokerFact) bool { return GroupOf(kc, b.ID, b.Group) != group })
 	if to.Mode == v1beta1.ExternalPortPerBroker {
 		to.addPorts(from, brokers, facts.Ports[from.Name], first)
 	} else {
-		to.addHosts(from, brokers, first)
+		to.addHosts(from, brokers, Hosts(access, facts.ids()), first)
 	}
 	return to
 }
 
+// addPorts leaves out brokers whose port is not allocated yet.
 func (l *Listener) addPorts(from v1beta1.Listener, brokers []BrokerFact, ports map[int32]int32, first bool) {
 	if first {
 		l.Port = from.Port
@@ -105,15 +111,26 @@ func (l *Listener) addPorts(from v1beta1.Listener, brokers []BrokerFact, ports m
 	}
 }
 
-func (l *Listener) addHosts(from v1beta1.Listener, brokers []BrokerFact, first bool) {
+// addHosts leaves out brokers whose host name is another's.
+func (l *Listener) addHosts(from v1beta1.Listener, brokers []BrokerFact, hosts map[int32]string, first bool) {
 	l.Port = from.Port
-	l.Domain = from.External.Domain
+	l.Domain = strings.ToLower(from.External.Domain)
 	if first {
 		l.BootstrapHost = BootstrapHost(from.External)
 	}
 	for _, broker := range brokers {
-		l.Brokers = append(l.Brokers, Broker{ID: broker.ID, Host: BrokerHost(from.External, broker.ID), Endpoint: broker.endpoint(from.Port)})
+		if host, ok := hosts[broker.ID]; ok {
+			l.Brokers = append(l.Brokers, Broker{ID: broker.ID, Host: host, Endpoint: broker.endpoint(from.Port)})
+		}
 	}
+}
+
+func (f Facts) ids() []int32 {
+	ids := make([]int32, 0, len(f.Brokers))
+	for _, broker := range f.Brokers {
+		ids = append(ids, broker.ID)
+	}
+	return ids
 }
 
 // endpoint is there whether the broker is ready or not: clients that know the broker ask for this one and no other.

@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,7 +32,22 @@ func FleetName(cluster, group string) string {
 	return cluster + "-envoy-" + group
 }
 
-// BrokerHost is the host name that clients are told for a broker with SNI.
+// Hosts are the host names that clients are told for brokers with SNI. A name belongs to one broker: where overrides give
+// the same one to several, the lowest id has it, and the others are left out. So is who would have the name that clients
+// start from.
+func Hosts(access *v1beta1.ExternalAccess, ids []int32) map[int32]string {
+	hosts := map[int32]string{}
+	taken := map[string]bool{BootstrapHost(access): true}
+	for _, id := range slices.Sorted(slices.Values(ids)) {
+		if host := BrokerHost(access, id); !taken[host] {
+			hosts[id] = host
+			taken[host] = true
+		}
+	}
+	return hosts
+}
+
+// BrokerHost is the host name that clients are told for a broker with SNI, if no other has it: see Hosts.
 func BrokerHost(access *v1beta1.ExternalAccess, id int32) string {
 	for _, override := range access.Brokers {
 		if override.ID == id && override.Host != "" {
