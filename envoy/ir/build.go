@@ -27,7 +27,9 @@ func Build(kc *v1beta1.KafkaCluster, facts Facts) []Fleet {
 		fleet := Fleet{Namespace: kc.Namespace, Cluster: kc.Name, Group: group, Revision: facts.Revision}
 		for _, listener := range listeners {
 			fleet.Listeners = append(fleet.Listeners, buildListener(listener, facts, reached[group], i == 0))
+			fleet.Problems = append(fleet.Problems, hostProblems(listener, facts.ids(), reached[group])...)
 		}
+		fleet.leaveOutClashes()
 		fleets = append(fleets, fleet)
 	}
 	return fleets

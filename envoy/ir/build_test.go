@@ -224,8 +224,56 @@ func TestNoHostTwice(t *testing.T) {
 	access := sni()
 	access.Brokers = []v1beta1.ExternalBrokerOverride{{ID: 2, Host: "broker-1.orders.example.com"}}
 	fleets := Build(grouped(cluster(external("public", 9094, access))), Facts{Brokers: []BrokerFact{ready(2, "b"), ready(1, "a")}})
-	if brokers := fleets[1].Listeners[0].Brokers; len(brokers) > 0 {
-		t.Errorf("got %+v", brokers)
+	if got := fleets[1]; len(got.Listeners[0].Brokers) > 0 || len(got.Problems) != 1 || len(fleets[0].Problems) > 0 {
+		t.Errorf("got %+v", fleets)
+	}
+}
+
+// TestClashes wants what clashes left out with a reason, and all else served.
+func TestClashes(t *testing.T) {
+	override := sni()
+	override.Brokers = []v1beta1.ExternalBrokerOverride{{ID: 2, Host: "broker-1.orders.example.com"}}
+	for name, test := range map[string]struct {
+		kc       *v1beta1.KafkaCluster
+		ports    map[string]map[int32]int32
+		want     map[string][]int32
+		problems []string
+	}{
+		"one host name for two": {
+			kc:       cluster(external("a", 9094, override)),
+			want:     map[string][]int32{"a": {1, 3}},
+			problems: []string{"listener a: broker 2 is not served, because its host name broker-1.orders.example.com is taken: change brokerHost, bootstrapHost or the entry in brokers"},
+		},
+		"one port for two brokers": {
+			kc:       cluster(external("b", 9095, ports()), external("a", 9094, ports())),
+			ports:    map[string]map[int32]int32{"a": {1: 10001, 2: 10002}, "b": {1: 10002, 2: 10003, 3: 10003}},
+			want:     map[string][]int32{"a": {1, 2}, "b": {2}},
+			problems: []string{"listener b: broker 1 is not served, because port 10002 of the proxies is taken by listener a: broker 2: use another port", "listener b: broker 3 is not served, because port 10003 of the proxies is taken by listener b: broker 2: use another port"},
+		},
+		"one port for a broker and for what clients start from": {
+			kc:       cluster(external("a", 9094, ports()), external("b", 9095, sni())),
+			ports:    map[string]map[int32]int32{"a": {1: 9095, 2: 10002}},
+			want:     map[string][]int32{"a": {2}, "b": {1, 2, 3}},
+			problems: []string{"listener a: broker 1 is not served, because port 9095 of the proxies is taken by listener b: use another port"},
+		},
+		"the proxies' own port": {
+			kc:       cluster(external("a", OpsPort, sni()), external("b", 9095, sni())),
+			want:     map[string][]int32{"b": {1, 2, 3}},
+			problems: []string{"listener a is not served, because port 19001 of the proxies is taken by the probes and metrics of the proxies: use another port"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fleet := Build(test.kc, Facts{Brokers: []BrokerFact{ready(3, ""), ready(2, ""), ready(1, "")}, Ports: test.ports})[0]
+			got := map[string][]int32{}
+			for _, listener := range fleet.Listeners {
+				for _, broker := range listener.Brokers {
+					got[listener.Name] = append(got[listener.Name], broker.ID)
+				}
+			}
+			if !reflect.DeepEqual(got, test.want) || !slices.Equal(fleet.Problems, test.problems) {
+				t.Errorf("got %v with %q", got, fleet.Problems)
+			}
+		})
 	}
 }
 

@@ -18,7 +18,13 @@ type Fleet struct {
 	Revision int32
 	// Listeners are those of type External, sorted by name.
 	Listeners []Listener
+	// Problems say what is not served and why, in the words of the spec: what clashes with something else is left out, and
+	// the rest is served.
+	Problems []string
 }
+
+// OpsPort is where proxies answer probes and give their metrics: no listener can have it.
+const OpsPort = 19001
 
 // Listener is one listener of type External.
 type Listener struct {
