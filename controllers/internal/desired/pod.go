@@ -7,6 +7,7 @@ import (
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
+	"koperator.dev/koperator/apis/machinery/podtemplate"
 )
 
 const (
@@ -41,7 +42,7 @@ func Pod(kc *v1beta1.KafkaCluster, node *Node, in PodInput) (*corev1ac.PodApplyC
 		WithSpec(podSpec(kc, node, in))
 	identify(pod, kc, node)
 	for _, template := range node.PodTemplates {
-		merged, err := mergeTemplate(pod, template.Raw)
+		merged, err := podtemplate.Merge(pod, template.Raw, KafkaContainer)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", template.Origin, err)
 		}

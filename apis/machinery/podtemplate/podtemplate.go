@@ -1,4 +1,5 @@
-package desired
+// Package podtemplate merges what a user says of a Pod into the Pod that a program makes.
+package podtemplate
 
 import (
 	"encoding/json"
@@ -13,8 +14,9 @@ import (
 	kjson "sigs.k8s.io/json"
 )
 
-// mergeTemplate merges a template into a Pod as kubectl patch --type=strategic would.
-func mergeTemplate(pod *corev1ac.PodApplyConfiguration, template []byte) (*corev1ac.PodApplyConfiguration, error) {
+// Merge merges a template into a Pod as kubectl patch --type=strategic would. container is the one that the Pod is for: no
+// template can remove it.
+func Merge(pod *corev1ac.PodApplyConfiguration, template []byte, container string) (*corev1ac.PodApplyConfiguration, error) {
 	if err := checkFields(template); err != nil {
 		return nil, err
 	}
@@ -31,7 +33,7 @@ func mergeTemplate(pod *corev1ac.PodApplyConfiguration, template []byte) (*corev
 	if err := errors.Join(append(strict, err)...); err != nil {
 		return nil, fmt.Errorf("it does not make a Pod: %w", err)
 	}
-	return merged, wantKafka(merged)
+	return merged, wantContainer(merged, container)
 }
 
 // checkFields refuses what a template cannot set: a Pod's name and owner, say, are not the template's.
@@ -57,15 +59,15 @@ func checkFields(template []byte) error {
 	return nil
 }
 
-// wantKafka refuses a Pod that has lost what makes it a node.
-func wantKafka(pod *corev1ac.PodApplyConfiguration) error {
+// wantContainer refuses a Pod that has lost what it is for.
+func wantContainer(pod *corev1ac.PodApplyConfiguration, container string) error {
 	if pod.Spec == nil {
 		return errors.New("spec: it must not be removed")
 	}
 	for i := range pod.Spec.Containers {
-		if name := pod.Spec.Containers[i].Name; name != nil && *name == KafkaContainer {
+		if name := pod.Spec.Containers[i].Name; name != nil && *name == container {
 			return nil
 		}
 	}
-	return fmt.Errorf("spec.containers: the container %s must not be removed", KafkaContainer)
+	return fmt.Errorf("spec.containers: the container %s must not be removed", container)
 }
