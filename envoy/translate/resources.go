@@ -2,6 +2,9 @@ package translate
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -68,6 +71,59 @@ type Resources struct {
 type brokerOn struct {
 	listener string
 	id       int32
+}
+
+// Empty are no resources: for a fleet that serves nothing any more.
+func Empty() *Resources {
+	r, _ := collect(nil) // only a name that is there twice is an error
+	return r
+}
+
+// collect puts parts together.
+func collect(parts []part) (*Resources, error) {
+	r := &Resources{
+		byType:    map[Type]map[string]*Resource{TypeCluster: {}, TypeEndpoint: {}, TypeListener: {}},
+		brokers:   map[brokerOn][]ResourceName{},
+		listeners: map[string][]ResourceName{},
+	}
+	for _, p := range parts {
+		names, err := r.add(p.resources)
+		if err != nil {
+			return nil, err
+		}
+		r.names = append(r.names, names...)
+		r.listeners[p.listener] = append(r.listeners[p.listener], names...)
+		if p.broker != nil {
+			r.brokers[brokerOn{p.listener, *p.broker}] = names
+		}
+	}
+	slices.SortFunc(r.names, compareNames)
+	for _, names := range r.listeners {
+		slices.SortFunc(names, compareNames)
+	}
+	r.hash = r.sum()
+	return r, nil
+}
+
+func (r *Resources) add(resources []*Resource) ([]ResourceName, error) {
+	var names []ResourceName
+	for _, resource := range resources {
+		named := r.byType[resource.Type]
+		if _, ok := named[resource.Name]; ok {
+			return nil, fmt.Errorf("%s is there twice", resource.ResourceName)
+		}
+		named[resource.Name] = resource
+		names = append(names, resource.ResourceName)
+	}
+	return names, nil
+}
+
+func (r *Resources) sum() string {
+	sum := sha256.New()
+	for _, name := range r.names {
+		fmt.Fprintf(sum, "%s %s\n", name, r.Get(name).Hash)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // Of returns the resources of a type by their names.
