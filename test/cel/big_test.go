@@ -16,6 +16,9 @@ const (
 	mostBrokers = 512
 	mostGroups  = 32
 	mostDisks   = 32
+	// One is of each mode in turn.
+	mostListeners = 16
+	mostOverrides = 128
 )
 
 // TestLargestCluster stays within the budget that the API server has for the CEL rules of one object. A rule that is
@@ -62,8 +65,8 @@ func largest(firstID int) *unstructured.Unstructured {
 		broker := map[string]any{"id": int64(firstID + i), "group": groupName(i % mostGroups), "storage": disks("1Ti")}
 		brokers = append(brokers, broker)
 	}
-	for i := range 16 {
-		listeners = append(listeners, map[string]any{"name": fmt.Sprintf("l%d", i), "port": int64(10_000 + i)})
+	for i := range mostListeners {
+		listeners = append(listeners, externalListener(i))
 	}
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "kafka.koperator.dev/v1beta1",
@@ -71,6 +74,20 @@ func largest(firstID int) *unstructured.Unstructured {
 		"metadata":   map[string]any{"name": "largest", "namespace": metav1.NamespaceDefault},
 		"spec":       map[string]any{"brokerGroups": groups, "brokers": brokers, "listeners": listeners},
 	}}
+}
+
+func externalListener(i int) map[string]any {
+	domain := fmt.Sprintf("cluster-%02d.example.com", i)
+	var overrides []any
+	for id := range mostOverrides {
+		overrides = append(overrides, map[string]any{"id": int64(id), "host": fmt.Sprintf("a-rather-long-name-%d.%s", id, domain)})
+	}
+	access := map[string]any{"domain": domain, "brokers": overrides}
+	if i%2 == 1 {
+		access["mode"] = "PortPerBroker"
+		access["brokerPorts"] = map[string]any{"first": int64(20_000 + i*1000), "count": int64(mostBrokers)}
+	}
+	return map[string]any{"name": fmt.Sprintf("l%d", i), "port": int64(10_000 + i), "type": "External", "external": access}
 }
 
 func groupName(i int) string { return fmt.Sprintf("group-of-brokers-with-a-long-name-%02d", i) }

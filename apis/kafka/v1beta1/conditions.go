@@ -21,5 +21,15 @@ const (
 	ConditionStorageReady = "StorageReady"
 )
 
+// Conditions that envoy-manager owns.
+const (
+	// ConditionExternalAccessReady is True when every broker has its address on every listener of type External and
+	// every ready proxy has accepted it.
+	ConditionExternalAccessReady = "ExternalAccessReady"
+	// ConditionExternalAccessDegraded is True when a proxy rejects a part of its configuration, or has not accepted it
+	// for a minute: brokers are no longer held back for it.
+	ConditionExternalAccessDegraded = "ExternalAccessDegraded"
+)
+
 // ConditionBrokerHealthy is the condition of one node; False says what is wrong with it.
 const ConditionBrokerHealthy = "Healthy"

@@ -1,14 +1,21 @@
 package v1beta1
 
 // ListenerType says who can reach a listener.
-// +kubebuilder:validation:Enum=Internal
+// +kubebuilder:validation:Enum=Internal;External
 type ListenerType string
 
-// ListenerInternal is reached from inside the Kubernetes cluster, at each
-// broker's own host name.
-const ListenerInternal ListenerType = "Internal"
+const (
+	// ListenerInternal is reached from inside the Kubernetes cluster, at each
+	// broker's own host name.
+	ListenerInternal ListenerType = "Internal"
+	// ListenerExternal is reached through the cluster's load balancer, Envoy.
+	ListenerExternal ListenerType = "External"
+)
 
 // Listener is a listener for clients, on every broker.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.external) == (self.type == 'External')",fieldPath=".external",message="external is needed for a listener of type External, and only there: set type: External, or remove external"
+// +kubebuilder:validation:XValidation:rule="self.type != 'External' || self.port != 19001",fieldPath=".port",message="port 19001 is what the proxies themselves use, for probes and metrics: choose another port for a listener of type External"
 type Listener struct {
 	// Name of the listener, in lower case. In Kafka it is the same in upper
 	// case.
@@ -25,10 +32,18 @@ type Listener struct {
 	// +required
 	Port int32 `json:"port"`
 
-	// Who can reach the listener.
+	// Who can reach the listener. Internal: clients in the Kubernetes cluster,
+	// at each broker's own host name. External: clients outside, through one
+	// load balancer for all brokers, made of Envoy proxies that envoy-manager
+	// configures while they run.
 	// +kubebuilder:default=Internal
 	// +optional
 	Type ListenerType `json:"type,omitempty"`
+
+	// How clients outside the Kubernetes cluster reach a listener of type
+	// External.
+	// +optional
+	External *ExternalAccess `json:"external,omitempty"`
 
 	// Encryption. Every listener is encrypted with a certificate of the
 	// cluster's CA.

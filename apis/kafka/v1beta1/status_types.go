@@ -29,6 +29,14 @@ type KafkaClusterStatus struct {
 	// +optional
 	Brokers []BrokerStatus `json:"brokers,omitempty"`
 
+	// How clients outside the Kubernetes cluster reach each broker, for each
+	// listener of type External. Written by envoy-manager.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	ExternalListeners []ExternalListenerStatus `json:"externalListeners,omitempty"`
+
 	// What waits, for what, and since when; the first entry is the one to look
 	// at first.
 	// +kubebuilder:validation:MaxItems=64

@@ -22,10 +22,30 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &kafkav1beta1.BrokerApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("BrokerGroup"):
 		return &kafkav1beta1.BrokerGroupApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("BrokerPorts"):
+		return &kafkav1beta1.BrokerPortsApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("BrokerStatus"):
 		return &kafkav1beta1.BrokerStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ClusterSummary"):
 		return &kafkav1beta1.ClusterSummaryApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("Envoy"):
+		return &kafkav1beta1.EnvoyApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("EnvoyDrain"):
+		return &kafkav1beta1.EnvoyDrainApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("EnvoyGroup"):
+		return &kafkav1beta1.EnvoyGroupApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ExternalAccess"):
+		return &kafkav1beta1.ExternalAccessApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ExternalBrokerOverride"):
+		return &kafkav1beta1.ExternalBrokerOverrideApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ExternalBrokerStatus"):
+		return &kafkav1beta1.ExternalBrokerStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ExternalLimits"):
+		return &kafkav1beta1.ExternalLimitsApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ExternalListenerStatus"):
+		return &kafkav1beta1.ExternalListenerStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ExternalService"):
+		return &kafkav1beta1.ExternalServiceApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("JVM"):
 		return &kafkav1beta1.JVMApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("KafkaCluster"):
@@ -34,6 +54,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &kafkav1beta1.KafkaClusterSpecApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("KafkaClusterStatus"):
 		return &kafkav1beta1.KafkaClusterStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("Keepalive"):
+		return &kafkav1beta1.KeepaliveApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Listener"):
 		return &kafkav1beta1.ListenerApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ListenerAuthentication"):
@@ -44,6 +66,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &kafkav1beta1.QuorumStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("RackAwareness"):
 		return &kafkav1beta1.RackAwarenessApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("RejectedResource"):
+		return &kafkav1beta1.RejectedResourceApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Storage"):
 		return &kafkav1beta1.StorageApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("VolumeStatus"):

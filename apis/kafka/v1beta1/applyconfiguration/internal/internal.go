@@ -129,6 +129,16 @@ var schemaYAML = typed.YAMLObject(`types:
           - path
 - name: dev.koperator.koperator.apis.kafka.v1beta1.BrokerPhase
   scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.BrokerPorts
+  map:
+    fields:
+    - name: count
+      type:
+        scalar: numeric
+      default: 64
+    - name: first
+      type:
+        scalar: numeric
 - name: dev.koperator.koperator.apis.kafka.v1beta1.BrokerStatus
   map:
     fields:
@@ -195,6 +205,254 @@ var schemaYAML = typed.YAMLObject(`types:
   map:
     elementType:
       scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.Envoy
+  map:
+    fields:
+    - name: drain
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.EnvoyDrain
+      default: {}
+    - name: groups
+      type:
+        list:
+          elementType:
+            namedType: dev.koperator.koperator.apis.kafka.v1beta1.EnvoyGroup
+          elementRelationship: associative
+          keys:
+          - name
+    - name: image
+      type:
+        scalar: string
+      default: envoyproxy/envoy:distroless-v1.40.0
+    - name: imagePullPolicy
+      type:
+        namedType: io.k8s.api.core.v1.PullPolicy
+    - name: maxConnections
+      type:
+        scalar: numeric
+      default: 50000
+    - name: podTemplate
+      type:
+        map:
+          elementType:
+            scalar: untyped
+            list:
+              elementType:
+                namedType: __untyped_atomic_
+              elementRelationship: atomic
+            map:
+              elementType:
+                namedType: __untyped_deduced_
+              elementRelationship: separable
+    - name: replicas
+      type:
+        scalar: numeric
+      default: 2
+    - name: resources
+      type:
+        namedType: io.k8s.api.core.v1.ResourceRequirements
+- name: dev.koperator.koperator.apis.kafka.v1beta1.EnvoyDrain
+  map:
+    fields:
+    - name: deregistrationSeconds
+      type:
+        scalar: numeric
+      default: 10
+    - name: timeoutSeconds
+      type:
+        scalar: numeric
+      default: 30
+- name: dev.koperator.koperator.apis.kafka.v1beta1.EnvoyGroup
+  map:
+    fields:
+    - name: brokerGroups
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: brokers
+      type:
+        list:
+          elementType:
+            scalar: numeric
+          elementRelationship: associative
+    - name: name
+      type:
+        scalar: string
+    - name: nodeSelector
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: replicas
+      type:
+        scalar: numeric
+    - name: serviceAnnotations
+      type:
+        map:
+          elementType:
+            scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.ExternalAccess
+  map:
+    fields:
+    - name: accessLog
+      type:
+        scalar: boolean
+    - name: allowedSources
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: bootstrapHost
+      type:
+        scalar: string
+    - name: brokerHost
+      type:
+        scalar: string
+    - name: brokerPorts
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.BrokerPorts
+    - name: brokers
+      type:
+        list:
+          elementType:
+            namedType: dev.koperator.koperator.apis.kafka.v1beta1.ExternalBrokerOverride
+          elementRelationship: associative
+          keys:
+          - id
+    - name: domain
+      type:
+        scalar: string
+    - name: keepalive
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.Keepalive
+      default: {}
+    - name: limits
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.ExternalLimits
+    - name: mode
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.ExternalMode
+      default: SNI
+    - name: port
+      type:
+        scalar: numeric
+    - name: proxyProtocol
+      type:
+        scalar: boolean
+    - name: service
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.ExternalService
+      default: {}
+- name: dev.koperator.koperator.apis.kafka.v1beta1.ExternalBrokerOverride
+  map:
+    fields:
+    - name: host
+      type:
+        scalar: string
+    - name: id
+      type:
+        scalar: numeric
+    - name: port
+      type:
+        scalar: numeric
+- name: dev.koperator.koperator.apis.kafka.v1beta1.ExternalBrokerStatus
+  map:
+    fields:
+    - name: acceptedBy
+      type:
+        scalar: numeric
+    - name: endpoint
+      type:
+        scalar: string
+    - name: host
+      type:
+        scalar: string
+    - name: id
+      type:
+        scalar: numeric
+    - name: pendingSince
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: port
+      type:
+        scalar: numeric
+    - name: proxyPort
+      type:
+        scalar: numeric
+- name: dev.koperator.koperator.apis.kafka.v1beta1.ExternalLimits
+  map:
+    fields:
+    - name: maxConnectionRate
+      type:
+        scalar: numeric
+    - name: maxConnections
+      type:
+        scalar: numeric
+- name: dev.koperator.koperator.apis.kafka.v1beta1.ExternalListenerStatus
+  map:
+    fields:
+    - name: acceptedBy
+      type:
+        scalar: numeric
+    - name: bootstrap
+      type:
+        scalar: string
+    - name: brokers
+      type:
+        list:
+          elementType:
+            namedType: dev.koperator.koperator.apis.kafka.v1beta1.ExternalBrokerStatus
+          elementRelationship: associative
+          keys:
+          - id
+    - name: name
+      type:
+        scalar: string
+    - name: proxies
+      type:
+        scalar: numeric
+    - name: rejected
+      type:
+        list:
+          elementType:
+            namedType: dev.koperator.koperator.apis.kafka.v1beta1.RejectedResource
+          elementRelationship: associative
+          keys:
+          - resource
+    - name: templateRevision
+      type:
+        scalar: numeric
+- name: dev.koperator.koperator.apis.kafka.v1beta1.ExternalMode
+  scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.ExternalService
+  map:
+    fields:
+    - name: annotations
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: externalTrafficPolicy
+      type:
+        scalar: string
+    - name: loadBalancerClass
+      type:
+        scalar: string
+    - name: loadBalancerSourceRanges
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: type
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.ExternalServiceType
+      default: LoadBalancer
+- name: dev.koperator.koperator.apis.kafka.v1beta1.ExternalServiceType
+  scalar: string
 - name: dev.koperator.koperator.apis.kafka.v1beta1.JVM
   map:
     fields:
@@ -250,6 +508,10 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: dynamicConfig
       type:
         namedType: dev.koperator.koperator.apis.kafka.v1beta1.DynamicConfig
+    - name: envoy
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.Envoy
+      default: {}
     - name: image
       type:
         scalar: string
@@ -313,6 +575,14 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: externalListeners
+      type:
+        list:
+          elementType:
+            namedType: dev.koperator.koperator.apis.kafka.v1beta1.ExternalListenerStatus
+          elementRelationship: associative
+          keys:
+          - name
     - name: observedGeneration
       type:
         scalar: numeric
@@ -322,6 +592,25 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: summary
       type:
         namedType: dev.koperator.koperator.apis.kafka.v1beta1.ClusterSummary
+- name: dev.koperator.koperator.apis.kafka.v1beta1.Keepalive
+  map:
+    fields:
+    - name: intervalSeconds
+      type:
+        scalar: numeric
+      default: 15
+    - name: probes
+      type:
+        scalar: numeric
+      default: 4
+    - name: timeSeconds
+      type:
+        scalar: numeric
+      default: 60
+    - name: userTimeoutSeconds
+      type:
+        scalar: numeric
+      default: 30
 - name: dev.koperator.koperator.apis.kafka.v1beta1.Listener
   map:
     fields:
@@ -330,6 +619,9 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: dev.koperator.koperator.apis.kafka.v1beta1.ListenerAuthentication
       default:
         type: TLS
+    - name: external
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.ExternalAccess
     - name: name
       type:
         scalar: string
@@ -384,6 +676,18 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: topology.kubernetes.io/zone
+- name: dev.koperator.koperator.apis.kafka.v1beta1.RejectedResource
+  map:
+    fields:
+    - name: message
+      type:
+        scalar: string
+    - name: proxies
+      type:
+        scalar: numeric
+    - name: resource
+      type:
+        scalar: string
 - name: dev.koperator.koperator.apis.kafka.v1beta1.Role
   scalar: string
 - name: dev.koperator.koperator.apis.kafka.v1beta1.Storage

@@ -49,6 +49,9 @@ type KafkaClusterSpecApplyConfiguration struct {
 	// Listeners for clients. The listeners between the nodes (9090 and 9091) are
 	// always there and not listed here.
 	Listeners []ListenerApplyConfiguration `json:"listeners,omitempty"`
+	// The Envoy proxies that make listeners of type External reachable. They are
+	// made only if there is such a listener.
+	Envoy *EnvoyApplyConfiguration `json:"envoy,omitempty"`
 	// Tells Kafka in which rack each broker is, so that the replicas of a
 	// partition are spread over racks. Without it, brokers have no rack.
 	RackAwareness *RackAwarenessApplyConfiguration `json:"rackAwareness,omitempty"`
@@ -151,6 +154,14 @@ func (b *KafkaClusterSpecApplyConfiguration) WithListeners(values ...*ListenerAp
 		}
 		b.Listeners = append(b.Listeners, *values[i])
 	}
+	return b
+}
+
+// WithEnvoy sets the Envoy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Envoy field is set to the value of the last call.
+func (b *KafkaClusterSpecApplyConfiguration) WithEnvoy(value *EnvoyApplyConfiguration) *KafkaClusterSpecApplyConfiguration {
+	b.Envoy = value
 	return b
 }
 

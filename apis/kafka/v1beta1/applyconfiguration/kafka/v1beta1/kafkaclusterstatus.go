@@ -22,6 +22,9 @@ type KafkaClusterStatusApplyConfiguration struct {
 	Quorum *QuorumStatusApplyConfiguration `json:"quorum,omitempty"`
 	// Each node: those of the spec, and those that are being removed.
 	Brokers []BrokerStatusApplyConfiguration `json:"brokers,omitempty"`
+	// How clients outside the Kubernetes cluster reach each broker, for each
+	// listener of type External. Written by envoy-manager.
+	ExternalListeners []ExternalListenerStatusApplyConfiguration `json:"externalListeners,omitempty"`
 	// What waits, for what, and since when; the first entry is the one to look
 	// at first.
 	BlockedBy []BlockedByApplyConfiguration `json:"blockedBy,omitempty"`
@@ -76,6 +79,19 @@ func (b *KafkaClusterStatusApplyConfiguration) WithBrokers(values ...*BrokerStat
 			panic("nil value passed to WithBrokers")
 		}
 		b.Brokers = append(b.Brokers, *values[i])
+	}
+	return b
+}
+
+// WithExternalListeners adds the given value to the ExternalListeners field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the ExternalListeners field.
+func (b *KafkaClusterStatusApplyConfiguration) WithExternalListeners(values ...*ExternalListenerStatusApplyConfiguration) *KafkaClusterStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithExternalListeners")
+		}
+		b.ExternalListeners = append(b.ExternalListeners, *values[i])
 	}
 	return b
 }

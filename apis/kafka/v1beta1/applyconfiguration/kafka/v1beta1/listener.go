@@ -16,8 +16,14 @@ type ListenerApplyConfiguration struct {
 	Name *string `json:"name,omitempty"`
 	// Port of the listener on every broker.
 	Port *int32 `json:"port,omitempty"`
-	// Who can reach the listener.
+	// Who can reach the listener. Internal: clients in the Kubernetes cluster,
+	// at each broker's own host name. External: clients outside, through one
+	// load balancer for all brokers, made of Envoy proxies that envoy-manager
+	// configures while they run.
 	Type *kafkav1beta1.ListenerType `json:"type,omitempty"`
+	// How clients outside the Kubernetes cluster reach a listener of type
+	// External.
+	External *ExternalAccessApplyConfiguration `json:"external,omitempty"`
 	// Encryption. Every listener is encrypted with a certificate of the
 	// cluster's CA.
 	TLS *kafkav1beta1.ListenerTLS `json:"tls,omitempty"`
@@ -52,6 +58,14 @@ func (b *ListenerApplyConfiguration) WithPort(value int32) *ListenerApplyConfigu
 // If called multiple times, the Type field is set to the value of the last call.
 func (b *ListenerApplyConfiguration) WithType(value kafkav1beta1.ListenerType) *ListenerApplyConfiguration {
 	b.Type = &value
+	return b
+}
+
+// WithExternal sets the External field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the External field is set to the value of the last call.
+func (b *ListenerApplyConfiguration) WithExternal(value *ExternalAccessApplyConfiguration) *ListenerApplyConfiguration {
+	b.External = value
 	return b
 }
 
