@@ -1,0 +1,228 @@
+package xds
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+
+	"koperator.dev/koperator/envoy/translate"
+)
+
+// Bounds of what is told of one proxy.
+const (
+	maxMissing    = 64
+	maxRejections = 16
+)
+
+// tracker knows what one proxy has accepted: from what it was sent on its stream, and what it answered.
+//
+// A proxy answers each response as a whole: it accepts all of it, or it rejects it with a text, and may have applied the
+// most of it all the same.
+type tracker struct {
+	wanted *snapshot
+	// accepted holds hashes.
+	accepted map[translate.ResourceName]string
+	// unanswered are responses by nonce, and inFlight counts the responses that a resource is in.
+	unanswered map[string]response
+	inFlight   map[translate.ResourceName]int
+	rejected   map[translate.ResourceName]rejection
+	missing    map[translate.ResourceName]struct{}
+	asked      map[translate.Type]bool
+}
+
+// response is what was sent: hashes, empty for what was removed.
+type response map[translate.ResourceName]string
+
+type rejection struct {
+	hash, message string
+	// unnamed: the proxy did not say which resource of several it means.
+	unnamed bool
+}
+
+func newTracker(wanted *snapshot) *tracker {
+	t := &tracker{
+		wanted:     wanted,
+		accepted:   map[translate.ResourceName]string{},
+		unanswered: map[string]response{},
+		inFlight:   map[translate.ResourceName]int{},
+		rejected:   map[translate.ResourceName]rejection{},
+		missing:    map[translate.ResourceName]struct{}{},
+		asked:      map[translate.Type]bool{},
+	}
+	for _, of := range translate.Types {
+		for name := range wanted.resources.Of(of) {
+			t.missing[translate.ResourceName{Type: of, Name: name}] = struct{}{}
+		}
+	}
+	return t
+}
+
+// want is a new snapshot, other than the last one in what has changed.
+func (t *tracker) want(wanted *snapshot, changed []translate.ResourceName) {
+	t.wanted = wanted
+	for _, name := range changed {
+		t.settle(name)
+	}
+}
+
+// settle decides whether a resource is missing. What is in flight may replace what was accepted before.
+func (t *tracker) settle(name translate.ResourceName) {
+	wanted := t.wanted.hash(name)
+	if wanted == "" || t.accepted[name] == wanted && t.inFlight[name] == 0 {
+		delete(t.missing, name)
+	} else {
+		t.missing[name] = struct{}{}
+	}
+	if t.rejected[name].hash != wanted {
+		delete(t.rejected, name)
+	}
+}
+
+// ask is a request that answers nothing. The first one of a type tells what the proxy has from an earlier stream. What it
+// is no longer subscribed to, it forgets.
+func (t *tracker) ask(of translate.Type, request *discovery.DeltaDiscoveryRequest) {
+	if !t.asked[of] {
+		t.asked[of] = true
+		for name, hash := range request.GetInitialResourceVersions() {
+			resource := translate.ResourceName{Type: of, Name: name}
+			t.accepted[resource] = hash
+			t.settle(resource)
+		}
+	}
+	for _, name := range request.GetResourceNamesUnsubscribe() {
+		resource := translate.ResourceName{Type: of, Name: name}
+		delete(t.accepted, resource)
+		t.settle(resource)
+	}
+}
+
+// settled means that the proxy has told what it has from an earlier stream: it begins with clusters, and asks for
+// endpoints only if it has clusters.
+func (t *tracker) settled() bool {
+	if !t.asked[translate.TypeListener] {
+		return false
+	}
+	return t.asked[translate.TypeEndpoint] || !t.hasClusters()
+}
+
+func (t *tracker) hasClusters() bool {
+	for name := range t.accepted {
+		if name.Type == translate.TypeCluster {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *tracker) send(of translate.Type, sent *discovery.DeltaDiscoveryResponse) {
+	hashes := make(response, len(sent.GetResources())+len(sent.GetRemovedResources()))
+	for _, resource := range sent.GetResources() {
+		hashes[translate.ResourceName{Type: of, Name: resource.GetName()}] = resource.GetVersion()
+	}
+	for _, name := range sent.GetRemovedResources() {
+		hashes[translate.ResourceName{Type: of, Name: name}] = ""
+	}
+	t.unanswered[sent.GetNonce()] = hashes
+	for name := range hashes {
+		t.inFlight[name]++
+		t.settle(name)
+	}
+}
+
+// answered returns the response that a nonce belongs to, once.
+func (t *tracker) answered(nonce string) (response, bool) {
+	sent, ok := t.unanswered[nonce]
+	delete(t.unanswered, nonce)
+	for name := range sent {
+		if t.inFlight[name]--; t.inFlight[name] == 0 {
+			delete(t.inFlight, name)
+		}
+	}
+	return sent, ok
+}
+
+// accept takes the answer that all of a response was applied.
+func (t *tracker) accept(sent response) {
+	for name, hash := range sent {
+		t.acceptOne(name, hash)
+	}
+}
+
+func (t *tracker) acceptOne(name translate.ResourceName, hash string) {
+	if hash == "" {
+		delete(t.accepted, name)
+	} else {
+		t.accepted[name] = hash
+	}
+	if t.rejected[name].hash == hash {
+		delete(t.rejected, name)
+	}
+	t.settle(name)
+}
+
+// reject takes the answer that something in a response was not applied. It returns what the text leaves open: what the
+// proxy may or may not have applied, to be sent again one by one.
+func (t *tracker) reject(sent response, text string) (open []translate.ResourceName) {
+	names := map[string]bool{}
+	for name, hash := range sent {
+		if hash != "" {
+			names[name.Name] = true
+		}
+	}
+	messages, complete := parseRejection(text, names)
+	for name, hash := range sent {
+		message, named := messages[name.Name]
+		switch {
+		case hash != "" && (named || len(names) == 1):
+			t.rejectOne(name, rejection{hash: hash, message: cmp.Or(message, bounded(text))})
+		case complete:
+			t.acceptOne(name, hash)
+		case hash != "":
+			t.rejectOne(name, rejection{hash: hash, message: bounded(text), unnamed: true})
+			open = append(open, name)
+		case len(sent) > 1:
+			open = append(open, name)
+		}
+	}
+	slices.SortFunc(open, compareNames)
+	return open
+}
+
+func (t *tracker) rejectOne(name translate.ResourceName, rejected rejection) {
+	t.rejected[name] = rejected
+	t.settle(name)
+}
+
+// missingNames are sorted and bounded.
+func (t *tracker) missingNames() (names []translate.ResourceName, more bool) {
+	names = slices.SortedFunc(maps.Keys(t.missing), compareNames)
+	if len(names) > maxMissing {
+		return names[:maxMissing:maxMissing], true
+	}
+	return names, false
+}
+
+// rejections are sorted and bounded.
+func (t *tracker) rejections() []Rejection {
+	said := map[string]string{}
+	// Of several texts about unnamed ones, the same is shown each time.
+	for name, rejected := range t.rejected {
+		resource := name.String()
+		if rejected.unnamed {
+			resource = string(name.Type) + " (unnamed)"
+		}
+		said[resource] = max(said[resource], rejected.message)
+	}
+	resources := slices.Sorted(maps.Keys(said))
+	var all []Rejection
+	for _, resource := range resources[:min(len(resources), maxRejections)] {
+		all = append(all, Rejection{Resource: resource, Message: said[resource]})
+	}
+	return all
+}
+
+func compareNames(a, b translate.ResourceName) int {
+	return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Name, b.Name))
+}
