@@ -34,9 +34,9 @@ func Add(mgr ctrl.Manager) error {
 // CachedObjects says what of each kind is kept in memory: of everything that is not ours by nature, just what belongs to
 // a KafkaCluster; of Nodes, just what placement and repair need.
 func CachedObjects() map[client.Object]cache.ByObject {
-	ours := cache.ByObject{Label: hasClusterLabel()}
+	ours := cache.ByObject{Label: has(v1beta1.LabelCluster)}
 	return map[client.Object]cache.ByObject{
-		&corev1.Pod{}:                   ours,
+		&corev1.Pod{}:                   {Label: has(v1beta1.LabelBrokerID)}, // not those of proxies
 		&corev1.PersistentVolumeClaim{}: ours,
 		&corev1.ConfigMap{}:             ours,
 		&corev1.Service{}:               ours,
@@ -47,8 +47,8 @@ func CachedObjects() map[client.Object]cache.ByObject {
 	}
 }
 
-func hasClusterLabel() labels.Selector {
-	requirement, err := labels.NewRequirement(v1beta1.LabelCluster, selection.Exists, nil)
+func has(label string) labels.Selector {
+	requirement, err := labels.NewRequirement(label, selection.Exists, nil)
 	if err != nil {
 		panic(err) // a constant label cannot be wrong
 	}

@@ -27,7 +27,8 @@ func (s *scope) issueCertificates(ctx context.Context) error {
 	}
 	failures := []error{s.ensureAdmin(ctx)}
 	for _, m := range s.members {
-		if !m.leaving() {
+		// Without all its addresses, a certificate that is right would be replaced by one that lacks some.
+		if !m.leaving() && m.awaits == "" {
 			_, err := s.ensureLeaf(ctx, desired.NodeSecretName(s.cluster.Name, m.id), s.nodeRequest(m))
 			failures = append(failures, err)
 		}
@@ -99,8 +100,8 @@ func (s *scope) ensureAdmin(ctx context.Context) error {
 func (s *scope) nodeRequest(m *member) pki.Request {
 	return pki.Request{
 		CommonName: desired.CertificateSubject(m.node),
-		DNSNames:   desired.CertificateNames(s.cluster, m.node),
-		Server:     true, Client: true, // nodes connect to one another
+		DNSNames:   desired.CertificateNames(s.cluster, m.node), IPAddresses: desired.CertificateAddresses(s.cluster, m.node),
+		Server: true, Client: true, // nodes connect to one another
 	}
 }
 

@@ -62,7 +62,7 @@ func (s *scope) restartThroughGate(ctx context.Context, step rollout.Step) error
 // could stop a second node.
 func (s *scope) podsAreAsSeen(ctx context.Context) (bool, error) {
 	pods := &corev1.PodList{}
-	if err := s.reader.List(ctx, pods, client.InNamespace(s.cluster.Namespace), client.MatchingLabels{v1beta1.LabelCluster: s.cluster.Name}); err != nil {
+	if err := s.reader.List(ctx, pods, client.InNamespace(s.cluster.Namespace), client.MatchingLabels{v1beta1.LabelCluster: s.cluster.Name}, client.HasLabels{v1beta1.LabelBrokerID}); err != nil {
 		return false, fmt.Errorf("listing pods: %w", err)
 	}
 	seen := map[types.UID]*corev1.Pod{}
@@ -132,6 +132,8 @@ func (s *scope) rolloutNode(m *member) rollout.Node {
 		Ready:   isReady(m.pod),
 		Stopped: isStopped(m.pod),
 		Broken:  s.isBroken(m),
+		// A broker whose own restart is due is not waited for.
+		Unreached: s.whyUnreached(m),
 	}
 	node.Stopping = m.pod != nil && !m.pod.DeletionTimestamp.IsZero()
 	node.Restarting = !node.Ready && !node.Broken
@@ -146,7 +148,7 @@ func (s *scope) rolloutNode(m *member) rollout.Node {
 // a restart of ours has broken is not among them: its new configuration would break the next one too.
 func (s *scope) isBroken(m *member) bool {
 	if m.pod == nil {
-		return m.problem != ""
+		return m.problem != "" || m.awaits != ""
 	}
 	if m.config != nil && m.config.Annotations[v1beta1.AnnotationAttempt] == m.runningHash() {
 		return s.machineLost(m.pod)

@@ -63,7 +63,9 @@ type member struct {
 	config *corev1.ConfigMap
 	claims map[string]*corev1.PersistentVolumeClaim // by path
 
-	// wanted is what its Pod should be made from; nil for a member that is leaving or has a problem.
+	// awaits says what has to be allocated before its Pod can be made from the spec: addresses for clients outside.
+	awaits string
+	// wanted is what its Pod should be made from; nil for a member that is leaving, has a problem or awaits something.
 	wanted *blueprint
 	// restartReason is the first difference between what its Pod was made from and what it should be made from.
 	restartReason string

@@ -30,6 +30,10 @@ func (s *scope) checkSpec(context.Context) error {
 		if m.leaving() {
 			continue
 		}
+		if missing := desired.ListenersWithoutAddress(s.cluster, m.node); len(missing) > 0 {
+			s.awaitAddress(m, missing)
+			continue
+		}
 		if err := s.planMember(m); err != nil {
 			m.problem = err.Error()
 			s.problems = append(s.problems, m.title()+": "+m.problem)

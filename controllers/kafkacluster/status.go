@@ -26,7 +26,7 @@ const (
 
 // writeStatus says what this pass saw. It writes once, at the end of the pass, and only what differs.
 func (s *scope) writeStatus(ctx context.Context) error {
-	before := &s.cluster.Status
+	before := ownStatus(&s.cluster.Status)
 	after := s.status()
 	setMetrics(s.name(), after, s.plan.Unprotected)
 	if equality.Semantic.DeepEqual(before, after) {
@@ -66,7 +66,7 @@ func (s *scope) status() *v1beta1.KafkaClusterStatus {
 	for _, m := range s.members {
 		status.Brokers = append(status.Brokers, s.brokerStatus(m, oldBroker(old, m.id)))
 	}
-	status.Conditions = s.conditions(old.Conditions)
+	status.Conditions = s.conditions(ownConditions(old.Conditions))
 	status.BlockedBy = s.blockedBy(old.BlockedBy)
 	status.Summary = s.summary(status)
 	return status
@@ -190,6 +190,7 @@ const (
 	reasonFenced        = "Fenced"
 	reasonUnschedulable = "Unschedulable"
 	reasonSpec          = "SpecNotAccepted"
+	reasonAwaitsAddress = "AwaitsExternalAddress"
 	reasonCrashing      = "Crashing"
 	reasonNodeLost      = "NodeNotReady"
 	reasonEvicted       = "Evicted"
@@ -200,6 +201,8 @@ func (s *scope) healthOf(m *member) (reason, message string) {
 	switch {
 	case m.problem != "":
 		return reasonSpec, m.problem
+	case m.pod == nil && m.awaits != "":
+		return reasonAwaitsAddress, m.awaits
 	case m.pod == nil:
 		return reasonStarting, "its Pod is being created"
 	case !m.pod.DeletionTimestamp.IsZero():
@@ -329,6 +332,10 @@ func (s *scope) setReady(conditions *[]metav1.Condition, ready int) {
 			s.setCondition(conditions, v1beta1.ConditionReady, metav1.ConditionFalse, c.Reason, c.Message)
 			return
 		}
+	}
+	if external := s.externalAccess(); external != nil && external.Status != metav1.ConditionTrue {
+		s.setCondition(conditions, v1beta1.ConditionReady, metav1.ConditionFalse, external.Reason, external.Message)
+		return
 	}
 	s.setCondition(conditions, v1beta1.ConditionReady, metav1.ConditionTrue, "AllNodesRunning", fmt.Sprintf("%d nodes run", ready))
 }

@@ -64,6 +64,8 @@ type world struct {
 	// crash makes writes fail; nil for none.
 	crash  *crasher
 	writes []string
+	// addresses counts those that Pods have got.
+	addresses int
 }
 
 func scheme() *runtime.Scheme {

@@ -36,7 +36,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	byLabel := handler.EnqueueRequestsFromMapFunc(clusterOf)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("kafkacluster").
-		For(&v1beta1.KafkaCluster{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, statusLost(), predicate.AnnotationChangedPredicate{}))).
+		For(&v1beta1.KafkaCluster{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, statusLost(), externalAccessChanged(), predicate.AnnotationChangedPredicate{}))).
 		Watches(&corev1.Pod{}, byLabel).
 		Watches(&corev1.PersistentVolumeClaim{}, byLabel).
 		Watches(&corev1.ConfigMap{}, byLabel).
@@ -90,7 +90,7 @@ func statusLost() predicate.Predicate {
 		UpdateFunc: func(e event.UpdateEvent) bool {
 			before, _ := e.ObjectOld.(*v1beta1.KafkaCluster)
 			after, _ := e.ObjectNew.(*v1beta1.KafkaCluster)
-			return before != nil && after != nil && len(after.Status.Conditions) < len(before.Status.Conditions)
+			return before != nil && after != nil && len(ownConditions(after.Status.Conditions)) < len(ownConditions(before.Status.Conditions))
 		},
 	}
 }

@@ -103,6 +103,11 @@ func (w *world) playPod(pod *corev1.Pod) {
 		w.crashLoop(pod)
 		return
 	}
+	if pod.Status.PodIP == "" {
+		w.addresses++
+		pod.Status.PodIP = fmt.Sprintf("10.0.%d.%d", w.addresses/250, w.addresses%250+1)
+		pod.Status.PodIPs = []corev1.PodIP{{IP: pod.Status.PodIP}}
+	}
 	pod.Status.Phase = corev1.PodRunning
 	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: desired.KafkaContainer, Ready: true, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}

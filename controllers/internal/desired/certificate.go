@@ -1,6 +1,8 @@
 package desired
 
 import (
+	"net/netip"
+
 	"koperator.dev/koperator/apis/kafka/v1beta1"
 )
 
@@ -9,13 +11,20 @@ import (
 func CertificateSubject(node *Node) string { return PodName(node.Cluster, node.ID) }
 
 // CertificateNames are the host names that a node's certificate is for: its own, and on brokers that of the Service that
-// clients start from.
+// clients start from, and all by which clients outside the Kubernetes cluster reach it.
 func CertificateNames(kc *v1beta1.KafkaCluster, node *Node) []string {
 	names := forms(PodName(kc.Name, node.ID)+"."+HeadlessServiceName(kc.Name), kc.Namespace)
 	if node.IsBroker() {
 		names = append(names, forms(BootstrapServiceName(kc.Name), kc.Namespace)...)
 	}
-	return names
+	external, _ := externalHosts(kc, node)
+	return append(names, external...)
+}
+
+// CertificateAddresses are the IP addresses that a node's certificate is for: those of load balancers without a name.
+func CertificateAddresses(kc *v1beta1.KafkaCluster, node *Node) []netip.Addr {
+	_, addresses := externalHosts(kc, node)
+	return addresses
 }
 
 // forms are the ways to write the name of a host of a namespace.

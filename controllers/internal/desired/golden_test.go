@@ -24,6 +24,7 @@ var goldenNodes = map[string][]int32{
 	"combined": {0},
 	"own":      {0, 100, 101},
 	"delete":   {1, 2},
+	"external": {101},
 }
 
 // TestGolden compares everything that is made from a KafkaCluster with testdata/CASE. A changed Pod or server.properties
@@ -69,15 +70,19 @@ type identity struct {
 	ClusterID          string              `json:"clusterID"`
 	InitialControllers string              `json:"initialControllers"`
 	CertificateNames   map[string][]string `json:"certificateNames"`
+	CertificateIPs     map[string][]string `json:"certificateIPs,omitempty"`
 }
 
 func identityOf(kc *v1beta1.KafkaCluster) identity {
 	id := ClusterID(string(kc.UID))
-	names := map[string][]string{}
+	names, ips := map[string][]string{}, map[string][]string{}
 	for _, node := range Nodes(kc) {
 		names[CertificateSubject(&node)] = CertificateNames(kc, &node)
+		for _, address := range CertificateAddresses(kc, &node) {
+			ips[CertificateSubject(&node)] = append(ips[CertificateSubject(&node)], address.String())
+		}
 	}
-	return identity{id, InitialControllers(kc, id), names}
+	return identity{id, InitialControllers(kc, id), names, ips}
 }
 
 func addNodeFiles(t *testing.T, files map[string][]byte, kc *v1beta1.KafkaCluster, node *Node) {

@@ -18,11 +18,16 @@ func ControllersNetworkPolicy(kc *v1beta1.KafkaCluster) *networkingv1ac.NetworkP
 }
 
 // BrokersNetworkPolicy lets only nodes of the cluster and Koperator's own programs connect to the listener between
-// brokers, and everybody to the listeners for clients, who have to show a certificate there.
+// brokers, everybody to the listeners for clients, who have to show a certificate there, and only the cluster's proxies to
+// those that are reached from outside.
 func BrokersNetworkPolicy(kc *v1beta1.KafkaCluster) *networkingv1ac.NetworkPolicyApplyConfiguration {
 	rules := []*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration{insiders(kc, ReplicationPort)}
-	if len(kc.Spec.Listeners) > 0 {
-		rules = append(rules, everybody(kc.Spec.Listeners))
+	for _, rule := range []*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration{
+		clientPorts(kc, v1beta1.ListenerInternal), clientPorts(kc, v1beta1.ListenerExternal, proxies(kc)),
+	} {
+		if len(rule.Ports) > 0 {
+			rules = append(rules, rule)
+		}
 	}
 	return networkPolicy(kc, BrokersNetworkPolicyName(kc.Name), v1beta1.RoleBroker, rules...)
 }
@@ -48,12 +53,22 @@ func insiders(kc *v1beta1.KafkaCluster, port int32) *networkingv1ac.NetworkPolic
 		)
 }
 
-func everybody(listeners []v1beta1.Listener) *networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration {
-	rule := networkingv1ac.NetworkPolicyIngressRule()
-	for _, listener := range listeners {
-		rule.WithPorts(policyPort(listener.Port))
+// clientPorts are the ports of all listeners of a type, from somebody or, without any, from everybody.
+func clientPorts(kc *v1beta1.KafkaCluster, kind v1beta1.ListenerType, from ...*networkingv1ac.NetworkPolicyPeerApplyConfiguration) *networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration {
+	rule := networkingv1ac.NetworkPolicyIngressRule().WithFrom(from...)
+	for _, listener := range kc.Spec.Listeners {
+		if isExternal(listener) == (kind == v1beta1.ListenerExternal) {
+			rule.WithPorts(policyPort(listener.Port))
+		}
 	}
 	return rule
+}
+
+// proxies are the Pods of Envoy that envoy-manager makes for the cluster.
+func proxies(kc *v1beta1.KafkaCluster) *networkingv1ac.NetworkPolicyPeerApplyConfiguration {
+	return networkingv1ac.NetworkPolicyPeer().WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(map[string]string{
+		v1beta1.LabelCluster: kc.Name, v1beta1.LabelComponent: v1beta1.ComponentEnvoy,
+	}))
 }
 
 func policyPort(port int32) *networkingv1ac.NetworkPolicyPortApplyConfiguration {

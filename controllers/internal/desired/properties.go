@@ -98,20 +98,26 @@ func logDirs(node *Node, extraPaths []string) []serverproperties.Property {
 type listener struct {
 	name string // in Kafka
 	port int32
+	// external is the name in the spec of a listener that clients outside the Kubernetes cluster reach; empty for others.
+	external string
 }
 
 // listenersOf are those that a node listens on.
 func listenersOf(kc *v1beta1.KafkaCluster, node *Node) []listener {
 	var listeners []listener
 	if node.IsController() {
-		listeners = append(listeners, listener{controllerListener, ControllerPort})
+		listeners = append(listeners, listener{name: controllerListener, port: ControllerPort})
 	}
 	if !node.IsBroker() {
 		return listeners
 	}
-	listeners = append(listeners, listener{replicationListener, ReplicationPort})
+	listeners = append(listeners, listener{name: replicationListener, port: ReplicationPort})
 	for _, l := range kc.Spec.Listeners {
-		listeners = append(listeners, listener{ListenerName(l), l.Port})
+		client := listener{name: ListenerName(l), port: l.Port}
+		if isExternal(l) {
+			client.external = l.Name
+		}
+		listeners = append(listeners, client)
 	}
 	return listeners
 }
@@ -122,7 +128,7 @@ func listenerProperties(kc *v1beta1.KafkaCluster, node *Node) []serverproperties
 	var binds, addresses []string
 	for _, l := range listeners {
 		binds = append(binds, fmt.Sprintf("%s://:%d", l.name, l.port))
-		addresses = append(addresses, fmt.Sprintf("%s://%s:%d", l.name, Host(node.Namespace, node.Cluster, node.ID), l.port))
+		addresses = append(addresses, fmt.Sprintf("%s://%s", l.name, advertised(kc, node, l)))
 	}
 	properties := []serverproperties.Property{
 		own("listeners", strings.Join(binds, ","), origin),
@@ -134,7 +140,7 @@ func listenerProperties(kc *v1beta1.KafkaCluster, node *Node) []serverproperties
 	}
 	if !node.IsController() {
 		// A broker is a client of the controllers' listener, and is configured for it by the same prefix.
-		listeners = append([]listener{{controllerListener, ControllerPort}}, listeners...)
+		listeners = append([]listener{{name: controllerListener, port: ControllerPort}}, listeners...)
 	}
 	var protocols []string
 	for _, l := range listeners {

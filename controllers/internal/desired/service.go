@@ -43,6 +43,9 @@ func service(kc *v1beta1.KafkaCluster, name string) *corev1ac.ServiceApplyConfig
 func brokerPorts(kc *v1beta1.KafkaCluster) []*corev1ac.ServicePortApplyConfiguration {
 	ports := []*corev1ac.ServicePortApplyConfiguration{servicePort(replicationPortName, ReplicationPort)}
 	for _, listener := range kc.Spec.Listeners {
+		if isExternal(listener) {
+			continue // it answers with addresses outside; the proxies reach it at the Pods' own
+		}
 		ports = append(ports, servicePort(listener.Name, listener.Port))
 	}
 	return ports

@@ -187,6 +187,7 @@ var checks = []check{
 	isRepairPending,
 	isOtherOnTheWay,
 	isOtherCatchingUp,
+	isOtherUnreached,
 	losesQuorumMajority,
 	comesAfterControllers,
 	harmsPartition,
@@ -245,6 +246,19 @@ func isOtherCatchingUp(p *planner, c *state) (code, message string) {
 		return "", ""
 	}
 	return WaitCatchingUp, fmt.Sprintf("broker %d is not in sync with %s%s yet", p.behind.ID, p.describe(p.behind.lagging.first), p.behind.lagging.more())
+}
+
+// isOtherUnreached holds brokers alone back: no client connects to a controller.
+func isOtherUnreached(p *planner, c *state) (code, message string) {
+	if !c.Broker {
+		return "", ""
+	}
+	for i := range p.states {
+		if other := &p.states[i]; other.Unreached != "" && other.live && !other.Broken && other.Reason == "" {
+			return WaitExternalAccess, fmt.Sprintf("%s is back, and %s", other.title(), other.Unreached)
+		}
+	}
+	return "", ""
 }
 
 func losesQuorumMajority(p *planner, c *state) (code, message string) {

@@ -27,6 +27,8 @@ const (
 	WaitRestartInProgress = "RestartInProgress"
 	// WaitCatchingUp: a broker is back and not in sync with all its partitions yet.
 	WaitCatchingUp = "CatchingUp"
+	// WaitExternalAccess: a broker is back, and clients outside the Kubernetes cluster do not reach it yet.
+	WaitExternalAccess = "ExternalAccess"
 	// WaitQuorumMajority: the voters left, as far as they are caught up, would be no majority.
 	WaitQuorumMajority = "QuorumMajority"
 	// WaitControllersFirst: controllers are restarted before brokers.
@@ -82,6 +84,9 @@ type Node struct {
 	// broken. A caller that leaves Broken out for a Pod that was made by a step of the rollout stops the rollout at the
 	// first node that the new configuration breaks.
 	Broken bool
+	// Unreached says why clients outside the Kubernetes cluster do not reach the broker yet, as part of a sentence; empty
+	// when they do. Brokers wait for that, so that clients never find most brokers gone; the caller ends it after a while.
+	Unreached string
 	// Known: Kafka has the broker registered.
 	Known bool
 	// Fenced: Kafka has it fenced.

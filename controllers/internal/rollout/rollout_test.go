@@ -121,6 +121,15 @@ var cases = []struct {
 		f.node(102).Fenced = true
 		f.partition(101, 1, list(101, 102), list(101))
 	}},
+	{name: "another broker is not reached from outside yet", want: WaitExternalAccess, given: func(f *Facts) {
+		f.node(101).Unreached = "2 proxies do not know its address yet"
+	}},
+	{name: "another broker is not reached from outside and needs a restart itself", given: func(f *Facts) {
+		f.node(101).Unreached, f.node(101).Reason = "2 proxies do not know its address yet", "new image"
+	}},
+	{name: "another broker is not reached from outside and is fenced, too", given: func(f *Facts) {
+		f.node(101).Unreached, f.node(101).Fenced = "2 proxies do not know its address yet", true
+	}},
 	{name: "another broker has no Pod", want: WaitRestartInProgress, given: func(f *Facts) {
 		f.node(102).Ready, f.node(102).Stopped = false, true
 	}},
