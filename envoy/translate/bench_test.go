@@ -33,6 +33,7 @@ func podIP(number int32) string {
 	return fmt.Sprintf("10.%d.%d.%d", number>>16, number>>8&255, number&255)
 }
 
+// BenchmarkAll is from the KafkaCluster to the resources, which is done in whole whatever has changed.
 func BenchmarkAll(b *testing.B) {
 	for _, mode := range modes {
 		for _, brokers := range []int32{10, 100, 1000} {

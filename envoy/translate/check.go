@@ -44,6 +44,9 @@ func checkListener(l *ir.Listener) error {
 			return fmt.Errorf("an allowed source is no range of addresses: %s", prefix)
 		}
 	}
+	if l.MaxConnections < 0 || l.MaxConnectionRate < 0 {
+		return fmt.Errorf("a limit is below 0: %d, %d", l.MaxConnections, l.MaxConnectionRate)
+	}
 	if k := l.Keepalive; min(k.Time, k.Interval, k.Probes, k.UserTimeout) < 1 {
 		return fmt.Errorf("keepalive has a value below 1: %+v", k)
 	}
