@@ -18,8 +18,15 @@ CLUSTER := $(BIN)/cluster --name $(CLUSTER_NAME)
 KAFKA_VERSION ?= 4.3.1
 OLD_KAFKA_VERSION := 4.2.1
 ENVOY_VERSION := 1.40.0
-# The tag of an image of our own follows from its content: an unchanged program is never restarted, a changed one is.
-OUR_TAG = $$(sha256sum $(BIN)/broker-manager | cut -c1-12)
+# The programs of ours. The tag of an image follows from its content: an unchanged program is never restarted, a changed
+# one is.
+PROGRAMS := broker-manager envoy-manager
+tag_of = $$(sha256sum $(BIN)/$(1) | cut -c1-12)
+# The images of the local clusters, as the demo and the tests are told of them.
+OUR_IMAGES = BROKER_MANAGER_IMAGE=localhost/broker-manager:$(call tag_of,broker-manager) \
+  ENVOY_MANAGER_IMAGE=localhost/envoy-manager:$(call tag_of,envoy-manager) ENVOY_IMAGE=localhost/envoy:$(ENVOY_VERSION)
+# What is in Kafka's image, for its tools to run outside the cluster.
+KAFKA_CLIENT := $(BIN)/kafka-client-$(KAFKA_VERSION)
 
 # The cluster of the end to end tests is this clone's own: a demo, and the tests of another clone, go on beside it.
 # KEEP=1 leaves it running, and so does a run that found it running.
@@ -46,10 +53,11 @@ ifdef KUBECONFIG
 	@$(GO) run ./test/demo up
 else
 	@$(MAKE) --no-print-directory cluster-up images-demo
-	@$(CLUSTER) load $(BIN)/images/broker-manager.tar $(BIN)/images/kafka-$(KAFKA_VERSION).tar $(BIN)/images/envoy-$(ENVOY_VERSION).tar
+	@$(CLUSTER) load $(addprefix $(BIN)/images/,broker-manager.tar envoy-manager.tar kafka-$(KAFKA_VERSION).tar envoy-$(ENVOY_VERSION).tar)
 	$(call step,demo)
-	@$(WITH_KUBECTL); KUBECONFIG=$$($(CLUSTER) kubeconfig --path) \
-	  BROKER_MANAGER_IMAGE=localhost/broker-manager:$(OUR_TAG) KAFKA_IMAGE=localhost/kafka:$(KAFKA_VERSION) $(GO) run ./test/demo up
+	@CGO_ENABLED=0 $(GO) build -buildvcs=false -o $(BIN)/demo ./test/demo
+	@$(WITH_KUBECTL); KUBECONFIG=$$($(CLUSTER) kubeconfig --path) $(OUR_IMAGES) KAFKA_IMAGE=localhost/kafka:$(KAFKA_VERSION) \
+	  KAFKA_CLIENT=$(KAFKA_CLIENT) DEMO_OUTSIDE='$(CLUSTER) exec -- $(BIN)/demo outside' $(BIN)/demo up
 endif
 
 .PHONY: demo-down
@@ -109,9 +117,8 @@ test-e2e: cluster-tool images ## End to end on a local Kubernetes of its own: cr
 	CGO_ENABLED=0 $(GO) test -tags $(E2E_TAGS) -c -o $(BIN)/e2e.test ./test/e2e
 	@[ -n "$${KEEP:-}" ] || $(E2E_CLUSTER) status > /dev/null 2>&1 || trap '$(E2E_CLUSTER) down' EXIT; \
 	$(E2E_CLUSTER) up; \
-	$(E2E_CLUSTER) load $(BIN)/images/broker-manager.tar $(BIN)/images/kafka-$(KAFKA_VERSION).tar $(BIN)/images/kafka-$(OLD_KAFKA_VERSION).tar \
-	  $(BIN)/images/envoy-$(ENVOY_VERSION).tar; \
-	$(WITH_KUBECTL); KOPERATOR_CLUSTER='$(E2E_CLUSTER)' MANAGER_IMAGE=localhost/broker-manager:$(OUR_TAG) \
+	$(E2E_CLUSTER) load $(addprefix $(BIN)/images/,broker-manager.tar envoy-manager.tar kafka-$(KAFKA_VERSION).tar kafka-$(OLD_KAFKA_VERSION).tar envoy-$(ENVOY_VERSION).tar); \
+	$(WITH_KUBECTL); KOPERATOR_CLUSTER='$(E2E_CLUSTER)' $(OUR_IMAGES) KAFKA_CLIENT=$(KAFKA_CLIENT) \
 	  $(E2E_CLUSTER) exec -- $(BIN)/e2e.test -test.v -test.timeout $(E2E_TIMEOUT) $(E2E_FLAGS)
 
 .PHONY: test-full
@@ -148,7 +155,7 @@ generate: ## Generate deep copies, apply configurations, CRDs and roles from the
 .PHONY: update-golden
 update-golden: cluster-tool ## Write the golden files again. Read the difference: a changed Pod restarts every broker.
 	for package in desired quorum removal rollout; do $(GO) test ./controllers/internal/$$package -update; done
-	$(WITH_ENVOY); $(GO) test ./envoy/translate -update
+	$(WITH_ENVOY); for package in fleet/objects fleet/ports translate; do $(GO) test ./envoy/$$package -update; done
 	assets=$(ASSETS); KUBEBUILDER_ASSETS=$$assets $(GO) test ./test/cel -run TestExplain -update
 
 .PHONY: fmt
