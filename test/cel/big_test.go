@@ -19,6 +19,8 @@ const (
 	// One is of each mode in turn.
 	mostListeners = 16
 	mostOverrides = 128
+
+	mostProxyGroups = 16
 )
 
 // TestLargestCluster stays within the budget that the API server has for the CEL rules of one object. A rule that is
@@ -72,7 +74,9 @@ func largest(firstID int) *unstructured.Unstructured {
 		"apiVersion": "kafka.koperator.dev/v1beta1",
 		"kind":       "KafkaCluster",
 		"metadata":   map[string]any{"name": "largest", "namespace": metav1.NamespaceDefault},
-		"spec":       map[string]any{"brokerGroups": groups, "brokers": brokers, "listeners": listeners},
+		"spec": map[string]any{
+			"brokerGroups": groups, "brokers": brokers, "listeners": listeners, "envoy": map[string]any{"groups": proxyGroups()},
+		},
 	}}
 }
 
@@ -88,6 +92,22 @@ func externalListener(i int) map[string]any {
 		access["brokerPorts"] = map[string]any{"first": int64(20_000 + i*1000), "count": int64(mostBrokers)}
 	}
 	return map[string]any{"name": fmt.Sprintf("l%d", i), "port": int64(10_000 + i), "type": "External", "external": access}
+}
+
+// proxyGroups name as many brokers as they can, each another one.
+func proxyGroups() []any {
+	var groups []any
+	for i := range mostProxyGroups {
+		var names, ids []any
+		for j := i; j < mostGroups; j += mostProxyGroups {
+			names = append(names, groupName(j))
+		}
+		for j := range mostBrokers {
+			ids = append(ids, int64(i*mostBrokers+j))
+		}
+		groups = append(groups, map[string]any{"name": fmt.Sprintf("zone-%d", i), "brokerGroups": names, "brokers": ids})
+	}
+	return groups
 }
 
 func groupName(i int) string { return fmt.Sprintf("group-of-brokers-with-a-long-name-%02d", i) }

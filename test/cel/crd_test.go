@@ -54,8 +54,12 @@ func TestExplain(t *testing.T) {
 	for _, path := range []string{
 		"kafkacluster", "kafkacluster.spec", "kafkacluster.spec.brokerGroups", "kafkacluster.spec.brokers",
 		"kafkacluster.spec.brokers.storage", "kafkacluster.spec.brokers.jvm", "kafkacluster.spec.listeners",
+		"kafkacluster.spec.listeners.external", "kafkacluster.spec.listeners.external.brokerPorts",
+		"kafkacluster.spec.listeners.external.brokers", "kafkacluster.spec.listeners.external.service",
+		"kafkacluster.spec.envoy", "kafkacluster.spec.envoy.groups",
 		"kafkacluster.spec.rackAwareness", "kafkacluster.status", "kafkacluster.status.brokers",
-		"kafkacluster.status.blockedBy",
+		"kafkacluster.status.blockedBy", "kafkacluster.status.externalListeners",
+		"kafkacluster.status.externalListeners.brokers",
 	} {
 		t.Run(path, func(t *testing.T) {
 			out, err := kubectl(context.Background(), "", "explain", path)

@@ -25,7 +25,7 @@ type constraint struct {
 func (c constraint) key() string { return c.path + " " + c.name }
 
 // foreign are places whose schema is Kubernetes' own.
-var foreign = []string{"spec.brokers[].resources.claims", "spec.brokerGroups[].resources.claims"}
+var foreign = []string{"spec.brokers[].resources.claims", "spec.brokerGroups[].resources.claims", "spec.envoy.resources.claims"}
 
 // readSchema lists what the schema of KafkaCluster says, but for status, which no user writes.
 func readSchema(t *testing.T) []constraint {

@@ -45,7 +45,8 @@ type Envoy struct {
 
 	// Groups of proxies, each with a Deployment and Services of its own: one in
 	// each zone, say, so that clients of a zone's brokers stay in the zone.
-	// Without any there is one group for all brokers.
+	// Without any there is one group for all brokers. With mode PortPerBroker
+	// leave out domain: one host name cannot lead to several load balancers.
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
 	// +listMapKey=name
@@ -89,8 +90,7 @@ type EnvoyGroup struct {
 	// +required
 	Name string `json:"name"`
 	// Groups of spec.brokerGroups whose brokers are reached through this group.
-	// Brokers that are named nowhere are reached through the first group, and
-	// those that are named twice through the first one that names them.
+	// Brokers that are named nowhere are reached through the first group.
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MaxLength=40
 	// +listType=set
@@ -98,6 +98,7 @@ type EnvoyGroup struct {
 	BrokerGroups []string `json:"brokerGroups,omitempty"`
 	// Brokers that are reached through this group, whatever their own group.
 	// +kubebuilder:validation:MaxItems=512
+	// +kubebuilder:validation:items:Minimum=0
 	// +listType=set
 	// +optional
 	Brokers []int32 `json:"brokers,omitempty"`

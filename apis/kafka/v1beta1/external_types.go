@@ -25,8 +25,11 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.mode == 'SNI' || !has(self.brokerHost)",fieldPath=".brokerHost",message="brokerHost is for mode SNI: with mode PortPerBroker all brokers share one host name, domain"
 // +kubebuilder:validation:XValidation:rule="self.mode == 'SNI' || !has(self.bootstrapHost)",fieldPath=".bootstrapHost",message="bootstrapHost is for mode SNI: with mode PortPerBroker all brokers share one host name, domain"
 // +kubebuilder:validation:XValidation:rule="(self.mode == 'PortPerBroker') == has(self.brokerPorts)",fieldPath=".brokerPorts",message="mode PortPerBroker needs brokerPorts, such as {first: 9200}, and with mode SNI there are none: all brokers share the listener's port"
-// +kubebuilder:validation:XValidation:rule="self.mode != 'PortPerBroker' || self.service.type != 'NodePort' || has(self.domain)",fieldPath=".domain",message="a Service of type NodePort needs a domain: the host name, or the address, at which clients reach the Kubernetes Nodes"
+// +kubebuilder:validation:XValidation:rule="self.mode != 'PortPerBroker' || self.service.type != 'NodePort' || has(self.domain)",fieldPath=".domain",message="a Service of type NodePort needs a domain: the host name at which clients reach the Kubernetes Nodes"
+// +kubebuilder:validation:XValidation:rule="!has(self.port) || !has(self.brokerPorts) || self.port < self.brokerPorts.first || self.port >= self.brokerPorts.first + self.brokerPorts.count",fieldPath=".port",message="the range of brokerPorts holds the port that clients connect to first, and the Service has both: move the range, or change the port"
 // +kubebuilder:validation:XValidation:rule="self.mode != 'SNI' || !has(self.brokers) || !has(self.domain) || self.brokers.all(b, !has(b.host) || b.host.endsWith('.' + self.domain))",fieldPath=".brokers",message="with mode SNI the host of a broker must be in the domain: proxies take connections for host names in it only"
+// +kubebuilder:validation:XValidation:rule="self.mode != 'SNI' || !has(self.brokers) || !has(self.domain) || self.brokers.all(b, !has(b.host) || b.host != (has(self.bootstrapHost) ? self.bootstrapHost : 'bootstrap') + '.' + self.domain)",fieldPath=".brokers",message="the host of a broker is the one that clients start from, and behind that one is every broker: give the broker another one, or change bootstrapHost"
+// +kubebuilder:validation:XValidation:rule="!has(self.bootstrapHost) || !self.bootstrapHost.matches('^' + (has(self.brokerHost) ? self.brokerHost : 'broker-{id}').replace('{id}', '[0-9]+') + '$')",fieldPath=".bootstrapHost",message="bootstrapHost is the host name of a broker, too: choose another one, such as bootstrap"
 type ExternalAccess struct {
 	// How a client's connection finds its broker. SNI: one port, and a host name
 	// for each broker; it needs TLS and a wildcard DNS record, and fits any
@@ -170,6 +173,7 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="self.type == 'LoadBalancer' || (!has(self.loadBalancerClass) && !has(self.loadBalancerSourceRanges))",message="loadBalancerClass and loadBalancerSourceRanges are for type LoadBalancer: remove them, or use allowedSources"
 // +kubebuilder:validation:XValidation:rule="self.type != 'ClusterIP' || !has(self.externalTrafficPolicy)",fieldPath=".externalTrafficPolicy",message="externalTrafficPolicy is for the types LoadBalancer and NodePort: remove it"
+// +kubebuilder:validation:XValidation:rule="self.type != 'LoadBalancer' || oldSelf.type != 'LoadBalancer' || (has(self.loadBalancerClass) ? self.loadBalancerClass : '') == (has(oldSelf.loadBalancerClass) ? oldSelf.loadBalancerClass : '')",fieldPath=".loadBalancerClass",message="loadBalancerClass cannot be set, changed or removed later: add a listener with the new class, then remove this one"
 type ExternalService struct {
 	// LoadBalancer: a load balancer of the cloud. NodePort: a port of each
 	// Kubernetes Node. ClusterIP: reached by something of the user's own.
@@ -187,7 +191,6 @@ type ExternalService struct {
 
 	// Which load balancer implements the Service. It cannot change.
 	// +kubebuilder:validation:MaxLength=317
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="loadBalancerClass cannot change: add a listener with the new class, then remove this one"
 	// +optional
 	LoadBalancerClass string `json:"loadBalancerClass,omitempty"`
 

@@ -28,7 +28,8 @@ type EnvoyApplyConfiguration struct {
 	Drain *EnvoyDrainApplyConfiguration `json:"drain,omitempty"`
 	// Groups of proxies, each with a Deployment and Services of its own: one in
 	// each zone, say, so that clients of a zone's brokers stay in the zone.
-	// Without any there is one group for all brokers.
+	// Without any there is one group for all brokers. With mode PortPerBroker
+	// leave out domain: one host name cannot lead to several load balancers.
 	Groups []EnvoyGroupApplyConfiguration `json:"groups,omitempty"`
 	// Anything a Pod can have (metadata.labels, metadata.annotations, spec),
 	// merged strategically into the Pod that Koperator makes for a proxy. The

@@ -11,8 +11,7 @@ type EnvoyGroupApplyConfiguration struct {
 	// Name of the group, such as zone-a.
 	Name *string `json:"name,omitempty"`
 	// Groups of spec.brokerGroups whose brokers are reached through this group.
-	// Brokers that are named nowhere are reached through the first group, and
-	// those that are named twice through the first one that names them.
+	// Brokers that are named nowhere are reached through the first group.
 	BrokerGroups []string `json:"brokerGroups,omitempty"`
 	// Brokers that are reached through this group, whatever their own group.
 	Brokers []int32 `json:"brokers,omitempty"`
