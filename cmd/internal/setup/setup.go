@@ -43,13 +43,29 @@ type Options struct {
 // ParseFlags reads the command line.
 func ParseFlags() Options {
 	var o Options
-	flag.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8080", "Address of the metrics endpoint; 0 switches it off.")
-	flag.StringVar(&o.HealthAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz.")
-	flag.BoolVar(&o.LeaderElect, "leader-elect", false, "Let only one replica act at a time.")
-	flag.StringVar(&o.Namespaces, "namespaces", "", "Namespaces to watch, separated by commas; empty watches all.")
-	o.logging.BindFlags(flag.CommandLine)
+	o.BindFlags(flag.CommandLine)
 	flag.Parse()
 	return o
+}
+
+// BindFlags adds the flags to those of a program that has more.
+func (o *Options) BindFlags(flags *flag.FlagSet) {
+	flags.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8080", "Address of the metrics endpoint; 0 switches it off.")
+	flags.StringVar(&o.HealthAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz.")
+	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "Let only one replica act at a time.")
+	flags.StringVar(&o.Namespaces, "namespaces", "", "Namespaces to watch, separated by commas; empty watches all.")
+	o.logging.BindFlags(flags)
+}
+
+// NamespaceList are the namespaces to watch; none stands for all.
+func (o *Options) NamespaceList() []string {
+	var list []string
+	for _, namespace := range strings.Split(o.Namespaces, ",") {
+		if namespace = strings.TrimSpace(namespace); namespace != "" {
+			list = append(list, namespace)
+		}
+	}
+	return list
 }
 
 // Scheme knows the kinds of Kubernetes and of Koperator.
@@ -76,7 +92,7 @@ func NewManager(name string, o Options, byObject map[client.Object]cache.ByObjec
 		LeaderElection:                o.LeaderElect,
 		LeaderElectionID:              name + ".koperator.dev",
 		LeaderElectionReleaseOnCancel: true,
-		Cache:                         cacheOptions(o.Namespaces, byObject),
+		Cache:                         cacheOptions(o.NamespaceList(), byObject),
 		// Secrets are read one by one where they are needed: a list or a watch would need the right to read all of them.
 		Client:     client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 		Controller: config.Controller{EnableWarmup: ptr.To(true)},
@@ -93,15 +109,12 @@ func NewManager(name string, o Options, byObject map[client.Object]cache.ByObjec
 	return mgr, nil
 }
 
-func cacheOptions(namespaces string, byObject map[client.Object]cache.ByObject) cache.Options {
+func cacheOptions(namespaces []string, byObject map[client.Object]cache.ByObject) cache.Options {
 	options := cache.Options{
 		ByObject:         byObject,
 		DefaultTransform: cache.TransformStripManagedFields(),
 	}
-	for _, namespace := range strings.Split(namespaces, ",") {
-		if namespace = strings.TrimSpace(namespace); namespace == "" {
-			continue
-		}
+	for _, namespace := range namespaces {
 		if options.DefaultNamespaces == nil {
 			options.DefaultNamespaces = map[string]cache.Config{}
 		}

@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"encoding/json"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -8,7 +9,9 @@ import (
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	"k8s.io/utils/ptr"
 
+	"koperator.dev/koperator/apis/kafka/v1beta1"
 	"koperator.dev/koperator/apis/machinery/podtemplate"
 )
 
@@ -20,6 +23,8 @@ type DeploymentInput struct {
 	Server Server
 	// Image is envoy-manager's own, which brings the program that drains a proxy.
 	Image string
+	// Running is the Deployment as it is, nil if there is none.
+	Running *appsv1.Deployment
 	// Revision of the templates of what the proxies serve.
 	Revision int32
 }
@@ -30,9 +35,13 @@ func (f Fleet) Deployment(in DeploymentInput) (*appsv1ac.DeploymentApplyConfigur
 	if err != nil {
 		return nil, err
 	}
+	intent, err := keepImage(template, in)
+	if err != nil {
+		return nil, err
+	}
 	return appsv1ac.Deployment(f.Name(), f.Cluster.Namespace).
 		WithLabels(f.labels()).
-		WithAnnotations(map[string]string{AnnotationRevision: fmt.Sprint(in.Revision)}).
+		WithAnnotations(map[string]string{AnnotationRevision: fmt.Sprint(in.Revision), v1beta1.AnnotationIntent: intent}).
 		WithOwnerReferences(f.ownerReference()).
 		WithSpec(appsv1ac.DeploymentSpec().
 			WithReplicas(f.Replicas()).
@@ -40,6 +49,42 @@ func (f Fleet) Deployment(in DeploymentInput) (*appsv1ac.DeploymentApplyConfigur
 			WithSelector(metav1ac.LabelSelector().WithMatchLabels(f.Selector())).
 			WithStrategy(oneMoreAtATime()).
 			WithTemplate(template)), nil
+}
+
+// keepImage keeps the image that brings the program for draining as long as nothing else changes: an upgrade of Koperator
+// replaces no proxy by itself. intent is the hash of everything else. An image that the user's template says is the user's.
+func keepImage(template *corev1ac.PodTemplateSpecApplyConfiguration, in DeploymentInput) (intent string, err error) {
+	install := installOf(template)
+	if install == nil {
+		return "", fmt.Errorf("spec.envoy.podTemplate: spec.initContainers: the container %s must not be removed", InstallContainer)
+	}
+	image := install.Image
+	if ptr.Deref(image, "") == in.Image {
+		install.Image = nil
+	}
+	text, err := json.Marshal(template)
+	if err != nil {
+		return "", fmt.Errorf("marshaling the template: %w", err)
+	}
+	install.Image = image
+	intent = hashOf(map[string]string{"template": string(text)})
+	if in.Running != nil && in.Running.Annotations[v1beta1.AnnotationIntent] == intent {
+		for _, container := range in.Running.Spec.Template.Spec.InitContainers {
+			if container.Name == InstallContainer {
+				install.WithImage(container.Image)
+			}
+		}
+	}
+	return intent, nil
+}
+
+func installOf(template *corev1ac.PodTemplateSpecApplyConfiguration) *corev1ac.ContainerApplyConfiguration {
+	for i := range template.Spec.InitContainers {
+		if name := template.Spec.InitContainers[i].Name; name != nil && *name == InstallContainer {
+			return &template.Spec.InitContainers[i]
+		}
+	}
+	return nil
 }
 
 // oneMoreAtATime never has fewer proxies than the spec says.

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -98,7 +100,8 @@ func TestTemplateKeepsWhatMakesAProxy(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"metadata": {"name": "x"}}`: "spec.envoy.podTemplate: metadata.name: ",
 		`{"spec": null}`:              "spec.envoy.podTemplate: spec: ",
-		`{"spec": {"containers": [{"name": "envoy", "$patch": "delete"}]}}`: "spec.envoy.podTemplate: spec.containers: the container envoy must not be removed",
+		`{"spec": {"containers": [{"name": "envoy", "$patch": "delete"}]}}`:       "spec.envoy.podTemplate: spec.containers: the container envoy must not be removed",
+		`{"spec": {"initContainers": [{"name": "install", "$patch": "delete"}]}}`: "spec.envoy.podTemplate: spec.initContainers: the container install must not be removed",
 		`[]`: "spec.envoy.podTemplate: it is not a template of a Pod",
 	} {
 		kc := readCluster(t, "sni")
@@ -106,6 +109,37 @@ func TestTemplateKeepsWhatMakesAProxy(t *testing.T) {
 		if _, err := Fleets(kc)[0].Deployment(input); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+// An upgrade of Koperator alone replaces no proxy. With the next change of anything else, the new program comes.
+func TestUpgradeReplacesNoProxy(t *testing.T) {
+	kc := readCluster(t, "sni")
+	imageOf := func(image string, running *appsv1.Deployment) (string, *appsv1.Deployment) {
+		in := input
+		in.Image, in.Running = image, running
+		made, err := Fleets(kc)[0].Deployment(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		live := &appsv1.Deployment{}
+		if err := json.Unmarshal([]byte(text(t, made)), live); err != nil {
+			t.Fatal(err)
+		}
+		return live.Spec.Template.Spec.InitContainers[0].Image, live
+	}
+	first, running := imageOf("envoy-manager:1", nil)
+	second, running := imageOf("envoy-manager:2", running)
+	kc.Spec.Envoy = &v1beta1.Envoy{Image: "envoy:next"}
+	third, running := imageOf("envoy-manager:3", running)
+	fourth, running := imageOf("envoy-manager:4", running)
+	kc.Spec.Envoy.PodTemplate = &runtime.RawExtension{Raw: []byte(`{"spec": {"initContainers": [{"name": "install", "image": "mirror:1"}]}}`)}
+	fifth, running := imageOf("envoy-manager:5", running)
+	kc.Spec.Envoy.PodTemplate.Raw = []byte(`{"spec": {"initContainers": [{"name": "install", "image": "mirror:2"}]}}`)
+	sixth, _ := imageOf("envoy-manager:5", running)
+	want := []string{"envoy-manager:1", "envoy-manager:1", "envoy-manager:3", "envoy-manager:3", "mirror:1", "mirror:2"}
+	if got := []string{first, second, third, fourth, fifth, sixth}; !slices.Equal(got, want) {
+		t.Errorf("%v", got)
 	}
 }
 
