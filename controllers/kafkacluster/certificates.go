@@ -3,8 +3,12 @@ package kafkacluster
 import (
 	"context"
 	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,7 +21,7 @@ import (
 
 // Secrets are read by name and never listed: nobody has to be given the right to read all of them. These rights are
 // granted for each namespace that has a KafkaCluster (config/rbac).
-// +kubebuilder:rbac:groups="",namespace=kafka,resources=secrets,verbs=get;create;patch;delete
+// +kubebuilder:rbac:groups="",roleName=koperator-broker-manager-secrets,resources=secrets,verbs=get;create;patch;delete
 
 // issueCertificates makes the authority of the cluster and the certificate of each node and of our own client, and makes
 // again those that do not fit any more.
@@ -27,11 +31,11 @@ func (s *scope) issueCertificates(ctx context.Context) error {
 	}
 	failures := []error{s.ensureAdmin(ctx)}
 	for _, m := range s.members {
-		// Without all its addresses, a certificate that is right would be replaced by one that lacks some.
-		if !m.leaving() && m.awaits == "" {
-			_, err := s.ensureLeaf(ctx, desired.NodeSecretName(s.cluster.Name, m.id), s.nodeRequest(m))
-			failures = append(failures, err)
+		if m.leaving() || m.pod == nil && m.awaits != "" {
+			continue // it leaves with the one that it has, or gets one when all its addresses are known
 		}
+		_, err := s.ensureLeaf(ctx, desired.NodeSecretName(s.cluster.Name, m.id), s.nodeRequest(m), m.namesIncomplete)
+		failures = append(failures, err)
 	}
 	return errors.Join(failures...)
 }
@@ -90,7 +94,7 @@ func (s *scope) anyPod() bool {
 }
 
 func (s *scope) ensureAdmin(ctx context.Context) error {
-	leaf, err := s.ensureLeaf(ctx, desired.AdminSecretName(s.cluster.Name), pki.Request{CommonName: s.cluster.Name + "-admin", Client: true})
+	leaf, err := s.ensureLeaf(ctx, desired.AdminSecretName(s.cluster.Name), pki.Request{CommonName: s.cluster.Name + "-admin", Client: true}, false)
 	if leaf != nil {
 		s.memory.admin = leaf
 	}
@@ -105,8 +109,9 @@ func (s *scope) nodeRequest(m *member) pki.Request {
 	}
 }
 
-// ensureLeaf makes a Secret hold a certificate that fits. The leaf is nil if it was seen to fit a while ago.
-func (s *scope) ensureLeaf(ctx context.Context, name string, request pki.Request) (*pki.Leaf, error) {
+// ensureLeaf makes a Secret hold a certificate that fits. keepNames is for a request that may lack some: those that the
+// certificate has stay. The leaf is nil if it was seen to fit a while ago.
+func (s *scope) ensureLeaf(ctx context.Context, name string, request pki.Request, keepNames bool) (*pki.Leaf, error) {
 	hash := fmt.Sprintf("%v %x", request, s.memory.authority.CertificatePEM)
 	if s.memory.isVerified(name, hash, s.now) {
 		return nil, nil
@@ -118,6 +123,9 @@ func (s *scope) ensureLeaf(ctx context.Context, name string, request pki.Request
 	leaf := pki.Leaf{}
 	if secret != nil {
 		leaf = pki.Leaf{CertificatePEM: secret.Data[corev1.TLSCertKey], KeyPEM: secret.Data[corev1.TLSPrivateKeyKey]}
+	}
+	if keepNames {
+		addNames(&request, leaf)
 	}
 	if reason := pki.Check(leaf, *s.memory.authority, request, s.now); reason != "" {
 		if leaf, err = s.memory.authority.Issue(request, s.now, rand.Reader); err != nil {
@@ -131,6 +139,24 @@ func (s *scope) ensureLeaf(ctx context.Context, name string, request pki.Request
 	}
 	s.memory.setVerified(name, hash, s.now)
 	return &leaf, nil
+}
+
+// addNames adds the names of a certificate to a request. One that cannot be read has none.
+func addNames(request *pki.Request, leaf pki.Leaf) {
+	block, _ := pem.Decode(leaf.CertificatePEM)
+	if block == nil {
+		return
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return
+	}
+	request.DNSNames = union(request.DNSNames, certificate.DNSNames)
+	for _, ip := range certificate.IPAddresses {
+		if address, ok := netip.AddrFromSlice(ip); ok && !slices.Contains(request.IPAddresses, address.Unmap()) {
+			request.IPAddresses = append(request.IPAddresses, address.Unmap())
+		}
+	}
 }
 
 func (s *scope) secret(ctx context.Context, name string) (*corev1.Secret, error) {

@@ -72,6 +72,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return s.shutDown(ctx)
 	}
 	err = s.run(ctx, phases)
+	s.assess()
 	err = errors.Join(err, s.writeStatus(ctx))
 	return reconcile.Result{RequeueAfter: s.requeueAfter()}, err
 }
@@ -131,7 +132,10 @@ func (s *scope) requeueAfter() time.Duration {
 // anyoneOnTheWay tells whether a node is about to join or to leave.
 func (s *scope) anyoneOnTheWay() bool {
 	for _, m := range s.members {
-		switch s.phaseOf(m) {
+		if m.health.reason == reasonExternalAddress {
+			continue // status tells when it can start
+		}
+		switch m.phase {
 		case v1beta1.BrokerPending, v1beta1.BrokerJoining, v1beta1.BrokerRestarting, v1beta1.BrokerDraining, v1beta1.BrokerRemoving:
 			return true
 		case v1beta1.BrokerRunning, v1beta1.BrokerFailed:

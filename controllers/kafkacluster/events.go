@@ -1,6 +1,8 @@
 package kafkacluster
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,13 +29,16 @@ func (s *scope) announce(before, after *v1beta1.KafkaClusterStatus) {
 	}
 }
 
-// announceChange tells of trouble that begins or changes its kind, and of trouble that ends. What merely starts is none.
+var quietReasons = []string{reasonStarting, reasonStopping, reasonExternalAddress}
+
+// announceChange tells of trouble that begins or changes its kind, and of trouble that ends. What merely starts is none,
+// nor is what waits for its address a moment before it starts.
 func (s *scope) announceChange(subject string, before *metav1.Condition, after metav1.Condition) {
 	if before != nil && before.Status == after.Status && before.Reason == after.Reason {
 		return
 	}
 	switch {
-	case after.Status == metav1.ConditionFalse && after.Reason != reasonStarting && after.Reason != reasonStopping:
+	case after.Status == metav1.ConditionFalse && !slices.Contains(quietReasons, after.Reason):
 		s.event(corev1.EventTypeWarning, after.Reason, after.Type, "%s%s is false: %s", subject, after.Type, after.Message)
 	case after.Status == metav1.ConditionTrue && before != nil && before.Status == metav1.ConditionFalse:
 		s.event(corev1.EventTypeNormal, after.Type, after.Type, "%s%s is true again", subject, after.Type)

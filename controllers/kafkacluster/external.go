@@ -3,6 +3,7 @@ package kafkacluster
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,55 +19,120 @@ import (
 	"koperator.dev/koperator/controllers/internal/desired"
 )
 
-// patienceForProxies is how long a rollout waits, once a broker is ready, for the proxies to know its address. A proxy
-// that never accepts it must not stop a rollout for ever: envoy-manager reports it (ExternalAccessDegraded).
-const patienceForProxies = time.Minute
+// patience is how long a rollout waits for envoy-manager and its proxies: to look at a new spec, and to know the address
+// of a broker that is back. What never happens must not stop a rollout for ever; envoy-manager reports it
+// (ExternalAccessDegraded).
+const patience = time.Minute
 
-// awaitAddress leaves a broker as it is until envoy-manager has told, in status, at which address clients outside reach
-// it: Kafka cannot change what it tells its clients without a restart. A Pod that is missing is made again as it was.
-func (s *scope) awaitAddress(m *member, listeners []string) {
-	m.awaits = fmt.Sprintf("its address on %s is not allocated yet: envoy-manager does that; see status.externalListeners, the condition %s, and whether envoy-manager runs",
-		strings.Join(listeners, ", "), v1beta1.ConditionExternalAccessReady)
-	s.wait(m.title(), reasonAwaitsAddress, "%s", m.awaits)
+// whatToLookAt ends messages about addresses that are not there.
+const whatToLookAt = "see the condition " + v1beta1.ConditionExternalAccessReady + ", and whether envoy-manager runs"
+
+// findAddresses completes what a broker tells its clients outside. envoy-manager allocates addresses in status, which can
+// be lost: a broker that was started before goes on with those it was started with, and without the listeners that it was
+// started without. Only the first start waits, because Kafka cannot change what it tells its clients without another.
+func (s *scope) findAddresses(m *member) {
+	missing := m.node.Unaddressed(s.cluster)
+	if len(missing) == 0 {
+		return
+	}
+	m.namesIncomplete = true
+	started := m.startedWith()
+	if started == nil {
+		m.awaits = fmt.Sprintf("its address on %s is not allocated yet: envoy-manager does that; %s", strings.Join(missing, ", "), whatToLookAt)
+		return
+	}
+	m.node.KeepAddresses(s.cluster, started)
+	m.unaddressed = m.node.Unaddressed(s.cluster)
+}
+
+// startedWith is what a node was started with, nil if it never was or nobody knows.
+func (m *member) startedWith() *desired.Intent {
+	if m.config == nil {
+		return nil
+	}
+	intent, err := desired.ReadIntent(m.config.Data)
+	if err != nil || m.pod != nil && intent.Hash() != m.runningHash() {
+		return nil
+	}
+	return intent
+}
+
+// reportUnaddressed says which listeners brokers that run have not opened yet.
+func (s *scope) reportUnaddressed() {
+	for _, l := range s.cluster.Spec.Listeners {
+		var ids []string
+		for _, m := range s.members {
+			if slices.Contains(m.unaddressed, l.Name) {
+				ids = append(ids, strconv.Itoa(int(m.id)))
+			}
+		}
+		if len(ids) > 0 {
+			s.wait("listener "+l.Name, reasonExternalAddress, "brokers run without it until envoy-manager has allocated their addresses: %s; %s", strings.Join(ids, ", "), whatToLookAt)
+		}
+	}
+}
+
+// whyUnsettled says why what brokers have to tell their clients may change any moment: a restart might have to be repeated.
+func (s *scope) whyUnsettled() string {
+	condition := s.externalAccess()
+	if condition == nil || condition.ObservedGeneration >= s.cluster.Generation {
+		return ""
+	}
+	if s.memory.unseen.generation != s.cluster.Generation {
+		s.memory.unseen = unseen{generation: s.cluster.Generation, since: s.now}
+	}
+	if s.now.Sub(s.memory.unseen.since) > patience {
+		return ""
+	}
+	return "envoy-manager has not looked at the present spec yet, which may give brokers other addresses"
 }
 
 // whyUnreached says why clients outside do not reach a broker at its Pod's present address, as far as envoy-manager
 // tells; empty when they do, when nobody is to wait for it, or when the wait has lasted long enough.
 func (s *scope) whyUnreached(m *member) string {
-	if !m.broker || m.node == nil || !isReady(m.pod) || s.now.Sub(readySince(m.pod)) > patienceForProxies {
+	if m.leaving() || !isReady(m.pod) || s.now.Sub(readySince(m.pod)) > patience {
 		return ""
 	}
 	for _, l := range s.cluster.Spec.Listeners {
-		if l.Type != v1beta1.ListenerExternal {
+		if _, told := m.node.Addresses[l.Name]; !told {
 			continue
 		}
-		if why := whyUnaccepted(desired.ExternalListener(s.cluster, l.Name), m, l.Port); why != "" {
+		if why := s.whyUnaccepted(l, m); why != "" {
 			return fmt.Sprintf("listener %s: %s", l.Name, why)
 		}
 	}
 	return ""
 }
 
-func whyUnaccepted(listener *v1beta1.ExternalListenerStatus, m *member, port int32) string {
+// whyUnaccepted counts on what the proxies were told for the Pod that runs now: what they have accepted for the one before
+// leads nowhere.
+func (s *scope) whyUnaccepted(l v1beta1.Listener, m *member) string {
+	listener := externalListener(s.cluster, l.Name)
 	if listener == nil {
 		return "envoy-manager does not report it"
 	}
-	endpoint := net.JoinHostPort(m.pod.Status.PodIP, strconv.Itoa(int(port)))
-	for i := range listener.Brokers {
-		b := &listener.Brokers[i]
-		switch {
-		case b.ID != m.id:
-			continue
-		case b.Endpoint != endpoint:
-			return "the proxies are not told its new address yet"
-		case b.AcceptedBy < listener.Proxies || listener.Proxies == 0:
-			return fmt.Sprintf("%d of %d proxies have accepted its new address", b.AcceptedBy, listener.Proxies)
-		}
-		return ""
+	at := slices.IndexFunc(listener.Brokers, func(b v1beta1.ExternalBrokerStatus) bool { return b.ID == m.id })
+	switch {
+	case at < 0:
+		return "envoy-manager does not report the broker"
+	case listener.Brokers[at].Endpoint != net.JoinHostPort(m.pod.Status.PodIP, strconv.Itoa(int(l.Port))):
+		return "the proxies are not told its new address yet"
+	case listener.Brokers[at].AcceptedBy < max(listener.Proxies, 1):
+		return fmt.Sprintf("%d of %d proxies have accepted its new address", listener.Brokers[at].AcceptedBy, listener.Proxies)
 	}
-	return "it has no address yet"
+	return ""
 }
 
+func externalListener(kc *v1beta1.KafkaCluster, name string) *v1beta1.ExternalListenerStatus {
+	for i := range kc.Status.ExternalListeners {
+		if kc.Status.ExternalListeners[i].Name == name {
+			return &kc.Status.ExternalListeners[i]
+		}
+	}
+	return nil
+}
+
+// readySince is when the Pod became ready, by its own condition: a program that has just started knows it as well.
 func readySince(pod *corev1.Pod) time.Time {
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type == corev1.PodReady {
@@ -92,19 +158,13 @@ func (s *scope) externalAccess() *metav1.Condition {
 }
 
 // isForeign tells the conditions that other programs own.
-func isForeign(kind string) bool {
-	return kind == v1beta1.ConditionExternalAccessReady || kind == v1beta1.ConditionExternalAccessDegraded
+func isForeign(c metav1.Condition) bool {
+	return c.Type == v1beta1.ConditionExternalAccessReady || c.Type == v1beta1.ConditionExternalAccessDegraded
 }
 
 // ownConditions leaves out those of other programs: each is written by its owner alone.
 func ownConditions(all []metav1.Condition) []metav1.Condition {
-	var own []metav1.Condition
-	for _, c := range all {
-		if !isForeign(c.Type) {
-			own = append(own, c)
-		}
-	}
-	return own
+	return slices.DeleteFunc(slices.Clone(all), isForeign)
 }
 
 // ownStatus is the part of status that broker-manager writes.
@@ -115,6 +175,14 @@ func ownStatus(all *v1beta1.KafkaClusterStatus) *v1beta1.KafkaClusterStatus {
 	return &own
 }
 
+// foreignStatus is the part of status that broker-manager only reads.
+func foreignStatus(all *v1beta1.KafkaClusterStatus) *v1beta1.KafkaClusterStatus {
+	return &v1beta1.KafkaClusterStatus{
+		ExternalListeners: all.ExternalListeners,
+		Conditions:        slices.DeleteFunc(slices.Clone(all.Conditions), func(c metav1.Condition) bool { return !isForeign(c) }),
+	}
+}
+
 // externalAccessChanged lets through what envoy-manager writes: broker-manager waits for it. Our own writes are not worth
 // a pass.
 func externalAccessChanged() predicate.Predicate {
@@ -122,17 +190,7 @@ func externalAccessChanged() predicate.Predicate {
 		UpdateFunc: func(e event.UpdateEvent) bool {
 			before, _ := e.ObjectOld.(*v1beta1.KafkaCluster)
 			after, _ := e.ObjectNew.(*v1beta1.KafkaCluster)
-			return before != nil && after != nil && !equality.Semantic.DeepEqual(foreignStatus(before), foreignStatus(after))
+			return before != nil && after != nil && !equality.Semantic.DeepEqual(foreignStatus(&before.Status), foreignStatus(&after.Status))
 		},
 	}
-}
-
-func foreignStatus(kc *v1beta1.KafkaCluster) v1beta1.KafkaClusterStatus {
-	foreign := v1beta1.KafkaClusterStatus{ExternalListeners: kc.Status.ExternalListeners}
-	for _, c := range kc.Status.Conditions {
-		if isForeign(c.Type) {
-			foreign.Conditions = append(foreign.Conditions, c)
-		}
-	}
-	return foreign
 }

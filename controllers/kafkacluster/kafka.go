@@ -85,8 +85,8 @@ func (s *scope) quorumMessage() string {
 	}
 	var missing []string
 	for _, m := range s.members {
-		if reason, _ := s.healthOf(m); m.controller && reason != reasonHealthy {
-			missing = append(missing, fmt.Sprintf("%d (%s)", m.id, reason))
+		if m.controller && m.health.reason != reasonHealthy {
+			missing = append(missing, fmt.Sprintf("%d (%s)", m.id, m.health.reason))
 		}
 	}
 	if len(missing) > 0 {

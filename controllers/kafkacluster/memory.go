@@ -29,8 +29,16 @@ type memory struct {
 	elections int
 	// fencedSince is when a broker that runs was first seen fenced.
 	fencedSince map[int32]time.Time
+	// unseen is a spec that envoy-manager has not looked at.
+	unseen unseen
 	// capacities are the sizes of the disks of nodes that cannot run.
 	capacities map[int32]string
+}
+
+// unseen is a generation of the spec, and when a pass first saw it.
+type unseen struct {
+	generation int64
+	since      time.Time
 }
 
 // verified says that what hash stands for was seen in place.

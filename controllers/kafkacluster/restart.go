@@ -115,7 +115,7 @@ func (s *scope) restart(ctx context.Context, step rollout.Step, why string) erro
 }
 
 func (s *scope) rolloutFacts() rollout.Facts {
-	facts := rollout.Facts{KafkaKnown: s.kafkaCluster != nil, Quorum: s.quorum}
+	facts := rollout.Facts{KafkaKnown: s.kafkaCluster != nil, Quorum: s.quorum, Unsettled: s.whyUnsettled()}
 	if s.kafkaCluster != nil {
 		facts.Partitions = s.kafkaCluster.Partitions
 	}
@@ -128,11 +128,10 @@ func (s *scope) rolloutFacts() rollout.Facts {
 func (s *scope) rolloutNode(m *member) rollout.Node {
 	node := rollout.Node{
 		ID: m.id, Controller: m.controller, Broker: m.broker,
-		Reason:  m.restartReason,
-		Ready:   isReady(m.pod),
-		Stopped: isStopped(m.pod),
-		Broken:  s.isBroken(m),
-		// A broker whose own restart is due is not waited for.
+		Reason:    m.restartReason,
+		Ready:     isReady(m.pod),
+		Stopped:   isStopped(m.pod),
+		Broken:    s.isBroken(m),
 		Unreached: s.whyUnreached(m),
 	}
 	node.Stopping = m.pod != nil && !m.pod.DeletionTimestamp.IsZero()

@@ -63,14 +63,22 @@ type member struct {
 	config *corev1.ConfigMap
 	claims map[string]*corev1.PersistentVolumeClaim // by path
 
-	// awaits says what has to be allocated before its Pod can be made from the spec: addresses for clients outside.
+	// awaits says what has to be allocated before it can be made what the spec wants: addresses for clients outside.
 	awaits string
+	// unaddressed are the listeners that it does not open, because they have no address for clients outside yet.
+	unaddressed []string
+	// namesIncomplete: not all host names that it should have a certificate for are known.
+	namesIncomplete bool
 	// wanted is what its Pod should be made from; nil for a member that is leaving, has a problem or awaits something.
 	wanted *blueprint
 	// restartReason is the first difference between what its Pod was made from and what it should be made from.
 	restartReason string
 	// removing is set once Kafka reports nothing on a leaving member any more.
 	removing bool
+
+	// phase and health are what assess makes of all this at the end of the pass.
+	phase  v1beta1.BrokerPhase
+	health verdict
 }
 
 func (s *scope) name() types.NamespacedName {
@@ -83,6 +91,8 @@ func (s *scope) wait(what, reason, format string, args ...any) {
 }
 
 func (m *member) leaving() bool { return m.node == nil }
+
+func isWanted(m *member) bool { return !m.leaving() }
 
 func (m *member) title() string {
 	if m.broker {

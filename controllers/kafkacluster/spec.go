@@ -30,8 +30,7 @@ func (s *scope) checkSpec(context.Context) error {
 		if m.leaving() {
 			continue
 		}
-		if missing := desired.ListenersWithoutAddress(s.cluster, m.node); len(missing) > 0 {
-			s.awaitAddress(m, missing)
+		if s.findAddresses(m); m.awaits != "" {
 			continue
 		}
 		if err := s.planMember(m); err != nil {
@@ -39,6 +38,7 @@ func (s *scope) checkSpec(context.Context) error {
 			s.problems = append(s.problems, m.title()+": "+m.problem)
 		}
 	}
+	s.reportUnaddressed()
 	return nil
 }
 

@@ -64,6 +64,8 @@ type world struct {
 	// crash makes writes fail; nil for none.
 	crash  *crasher
 	writes []string
+	// envoy plays envoy-manager; nil if it does not run.
+	envoy *envoyManager
 	// addresses counts those that Pods have got.
 	addresses int
 }

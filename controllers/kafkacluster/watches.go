@@ -36,7 +36,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	byLabel := handler.EnqueueRequestsFromMapFunc(clusterOf)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("kafkacluster").
-		For(&v1beta1.KafkaCluster{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, statusLost(), externalAccessChanged(), predicate.AnnotationChangedPredicate{}))).
+		For(&v1beta1.KafkaCluster{}, builder.WithPredicates(ofInterest())).
 		Watches(&corev1.Pod{}, byLabel).
 		Watches(&corev1.PersistentVolumeClaim{}, byLabel).
 		Watches(&corev1.ConfigMap{}, byLabel).
@@ -81,6 +81,11 @@ func (r *Reconciler) clustersOnNode(ctx context.Context, node client.Object) []r
 		}
 	}
 	return requests
+}
+
+// ofInterest lets through the changes of a KafkaCluster that a pass has an answer to.
+func ofInterest() predicate.Predicate {
+	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, statusLost(), externalAccessChanged())
 }
 
 // statusLost finds the deletion of status, which is written again at once. Our own writes are not worth a pass.

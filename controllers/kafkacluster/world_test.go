@@ -71,8 +71,8 @@ func (w *world) condition(name, kind string) metav1.Condition {
 	return metav1.Condition{}
 }
 
-// play is the kubelet, the scheduler and the volume binder: claims are bound, Pods are scheduled, run and are ready, and
-// Pods that are to stop are gone.
+// play is the kubelet, the scheduler, the volume binder, and envoy-manager if it runs: claims are bound, Pods are
+// scheduled, run and are ready, Pods that are to stop are gone, and where all that is becomes known.
 func (w *world) play() {
 	w.Helper()
 	claims := &corev1.PersistentVolumeClaimList{}
@@ -86,6 +86,9 @@ func (w *world) play() {
 	w.must(w.client.List(w, pods, client.InNamespace(w.namespace)))
 	for i := range pods.Items {
 		w.playPod(&pods.Items[i])
+	}
+	if w.envoy != nil {
+		w.tell()
 	}
 }
 
@@ -109,7 +112,9 @@ func (w *world) playPod(pod *corev1.Pod) {
 		pod.Status.PodIPs = []corev1.PodIP{{IP: pod.Status.PodIP}}
 	}
 	pod.Status.Phase = corev1.PodRunning
-	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}
+	if !isReady(pod) {
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(w.clock.Now())}}
+	}
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: desired.KafkaContainer, Ready: true, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
 	w.must(w.client.Status().Update(w, pod))
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
 )
@@ -15,6 +16,9 @@ type Address struct {
 	Port int32
 }
 
+// String is host:port, with an address of IP version 6 in brackets.
+func (a Address) String() string { return net.JoinHostPort(a.Host, strconv.Itoa(int(a.Port))) }
+
 // HasExternalListeners tells whether clients outside the Kubernetes cluster reach the brokers.
 func HasExternalListeners(kc *v1beta1.KafkaCluster) bool {
 	return slices.ContainsFunc(kc.Spec.Listeners, isExternal)
@@ -22,67 +26,94 @@ func HasExternalListeners(kc *v1beta1.KafkaCluster) bool {
 
 func isExternal(l v1beta1.Listener) bool { return l.Type == v1beta1.ListenerExternal }
 
-// ListenersWithoutAddress names the external listeners on which a node has no address yet, or which clients have no
-// address to start from. envoy-manager allocates them, in status.
-func ListenersWithoutAddress(kc *v1beta1.KafkaCluster, node *Node) []string {
-	var missing []string
-	for _, l := range kc.Spec.Listeners {
-		if !isExternal(l) || !node.IsBroker() {
+// allocated are the addresses that envoy-manager has allocated, in status, by listener and broker. Those of a listener
+// count once clients have a host to start from, too: a broker reads the certificate that is for both when it starts.
+type allocated map[string]map[int32]Address
+
+func allocatedAddresses(kc *v1beta1.KafkaCluster) allocated {
+	addresses := allocated{}
+	for i := range kc.Status.ExternalListeners {
+		listener := &kc.Status.ExternalListeners[i]
+		if bootstrapHost(kc, listener.Name) == "" {
 			continue
 		}
-		_, hasBootstrap := bootstrapHost(kc, l.Name)
-		if _, ok := externalAddress(kc, l.Name, node.ID); !ok || !hasBootstrap {
+		addresses[listener.Name] = map[int32]Address{}
+		for j := range listener.Brokers {
+			if b := &listener.Brokers[j]; b.Host != "" && b.Port > 0 {
+				addresses[listener.Name][b.ID] = Address{Host: b.Host, Port: b.Port}
+			}
+		}
+	}
+	return addresses
+}
+
+// addAddresses gives a broker the addresses that are allocated to it.
+func (n *Node) addAddresses(listeners []v1beta1.Listener, addresses allocated) {
+	if !n.IsBroker() {
+		return
+	}
+	n.Addresses = map[string]Address{}
+	for _, l := range listeners {
+		if address, ok := addresses[l.Name][n.ID]; ok && isExternal(l) {
+			n.Addresses[l.Name] = address
+		}
+	}
+}
+
+// Unaddressed names the external listeners on which a broker has no address.
+func (n *Node) Unaddressed(kc *v1beta1.KafkaCluster) []string {
+	var missing []string
+	for _, l := range kc.Spec.Listeners {
+		if _, ok := n.Addresses[l.Name]; !ok && n.IsBroker() && isExternal(l) {
 			missing = append(missing, l.Name)
 		}
 	}
 	return missing
 }
 
-// externalAddress is the address of a broker on an external listener; false while it is not allocated.
-func externalAddress(kc *v1beta1.KafkaCluster, listener string, id int32) (Address, bool) {
-	status := ExternalListener(kc, listener)
-	if status == nil {
-		return Address{}, false
-	}
-	for i := range status.Brokers {
-		if b := &status.Brokers[i]; b.ID == id && b.Host != "" && b.Port > 0 {
-			return Address{Host: b.Host, Port: b.Port}, true
+// KeepAddresses gives a broker, where it has no address, the one that it tells its clients now, by the properties that it
+// was started with.
+func (n *Node) KeepAddresses(kc *v1beta1.KafkaCluster, started *Intent) {
+	told := parseListeners(started.properties["advertised.listeners"])
+	for _, l := range kc.Spec.Listeners {
+		address, ok := told[ListenerName(l)]
+		if _, known := n.Addresses[l.Name]; ok && !known && n.IsBroker() && isExternal(l) {
+			n.Addresses[l.Name] = address
 		}
 	}
-	return Address{}, false
 }
 
-func bootstrapHost(kc *v1beta1.KafkaCluster, listener string) (string, bool) {
-	status := ExternalListener(kc, listener)
-	if status == nil {
-		return "", false
+// parseListeners reads NAME://HOST:PORT,... by name.
+func parseListeners(text string) map[string]Address {
+	addresses := map[string]Address{}
+	for entry := range strings.SplitSeq(text, ",") {
+		name, endpoint, _ := strings.Cut(entry, "://")
+		host, port, err := net.SplitHostPort(endpoint)
+		if number, numberErr := strconv.ParseInt(port, 10, 32); err == nil && numberErr == nil {
+			addresses[name] = Address{Host: host, Port: int32(number)}
+		}
 	}
-	host, _, err := net.SplitHostPort(status.Bootstrap)
-	return host, err == nil && host != ""
+	return addresses
 }
 
-// ExternalListener is what envoy-manager says of a listener; nil if it has said nothing.
-func ExternalListener(kc *v1beta1.KafkaCluster, name string) *v1beta1.ExternalListenerStatus {
+// bootstrapHost is what clients of an external listener start from; empty while envoy-manager has not said.
+func bootstrapHost(kc *v1beta1.KafkaCluster, listener string) string {
 	for i := range kc.Status.ExternalListeners {
-		if kc.Status.ExternalListeners[i].Name == name {
-			return &kc.Status.ExternalListeners[i]
+		if kc.Status.ExternalListeners[i].Name == listener {
+			host, _, _ := net.SplitHostPort(kc.Status.ExternalListeners[i].Bootstrap)
+			return host
 		}
 	}
-	return nil
+	return ""
 }
 
 // advertised is the address that clients of a listener are told for a node.
-func advertised(kc *v1beta1.KafkaCluster, node *Node, l listener) Address {
-	if l.external != "" {
-		if address, ok := externalAddress(kc, l.external, node.ID); ok {
-			return address
-		}
+func advertised(node *Node, l listener) Address {
+	if l.external != nil {
+		return *l.external
 	}
 	return Address{Host: Host(node.Namespace, node.Cluster, node.ID), Port: l.port}
 }
-
-// String is host:port, with an address of IP version 6 in brackets.
-func (a Address) String() string { return net.JoinHostPort(a.Host, strconv.Itoa(int(a.Port))) }
 
 // externalHosts are all hosts at which clients outside reach a node, or start from, by kind.
 func externalHosts(kc *v1beta1.KafkaCluster, node *Node) (names []string, addresses []netip.Addr) {
@@ -90,17 +121,10 @@ func externalHosts(kc *v1beta1.KafkaCluster, node *Node) (names []string, addres
 		if !isExternal(l) || !node.IsBroker() {
 			continue
 		}
-		var hosts []string
-		if address, ok := externalAddress(kc, l.Name, node.ID); ok {
-			hosts = append(hosts, address.Host)
-		}
-		if host, ok := bootstrapHost(kc, l.Name); ok {
-			hosts = append(hosts, host)
-		}
-		for _, host := range hosts {
+		for _, host := range []string{node.Addresses[l.Name].Host, bootstrapHost(kc, l.Name)} {
 			if ip, err := netip.ParseAddr(host); err == nil {
 				addresses = append(addresses, ip)
-			} else {
+			} else if host != "" {
 				names = append(names, host)
 			}
 		}

@@ -44,6 +44,10 @@ type Node struct {
 	JVMOptions []string
 	// PodTemplates are merged into the Pod one after the other.
 	PodTemplates []PodTemplate
+
+	// Addresses are what clients outside the Kubernetes cluster are told, by the name of the listener. A listener that is
+	// reached from outside and has none is not opened: its clients would be told an address that leads nowhere.
+	Addresses map[string]Address
 }
 
 // PodTemplate is one of the user's templates and the field that it is from.
@@ -65,14 +69,16 @@ func Nodes(kc *v1beta1.KafkaCluster) []Node {
 	for i := range kc.Spec.BrokerGroups {
 		groups[kc.Spec.BrokerGroups[i].Name] = &kc.Spec.BrokerGroups[i]
 	}
-	nodes := make([]Node, 0, len(kc.Spec.Brokers))
+	nodes, addresses := make([]Node, 0, len(kc.Spec.Brokers)), allocatedAddresses(kc)
 	for i := range kc.Spec.Brokers {
 		broker := &kc.Spec.Brokers[i]
 		group := groups[broker.Group]
 		if group == nil {
 			group = &v1beta1.BrokerGroup{Name: broker.Group}
 		}
-		nodes = append(nodes, newNode(kc, group, broker))
+		node := newNode(kc, group, broker)
+		node.addAddresses(kc.Spec.Listeners, addresses)
+		nodes = append(nodes, node)
 	}
 	slices.SortFunc(nodes, func(a, b Node) int { return int(int64(a.ID) - int64(b.ID)) })
 	return nodes

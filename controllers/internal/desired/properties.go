@@ -98,8 +98,8 @@ func logDirs(node *Node, extraPaths []string) []serverproperties.Property {
 type listener struct {
 	name string // in Kafka
 	port int32
-	// external is the name in the spec of a listener that clients outside the Kubernetes cluster reach; empty for others.
-	external string
+	// external is where clients outside the Kubernetes cluster reach it; nil if only those inside do.
+	external *Address
 }
 
 // listenersOf are those that a node listens on.
@@ -115,7 +115,11 @@ func listenersOf(kc *v1beta1.KafkaCluster, node *Node) []listener {
 	for _, l := range kc.Spec.Listeners {
 		client := listener{name: ListenerName(l), port: l.Port}
 		if isExternal(l) {
-			client.external = l.Name
+			address, ok := node.Addresses[l.Name]
+			if !ok {
+				continue
+			}
+			client.external = &address
 		}
 		listeners = append(listeners, client)
 	}
@@ -128,7 +132,7 @@ func listenerProperties(kc *v1beta1.KafkaCluster, node *Node) []serverproperties
 	var binds, addresses []string
 	for _, l := range listeners {
 		binds = append(binds, fmt.Sprintf("%s://:%d", l.name, l.port))
-		addresses = append(addresses, fmt.Sprintf("%s://%s", l.name, advertised(kc, node, l)))
+		addresses = append(addresses, fmt.Sprintf("%s://%s", l.name, advertised(node, l)))
 	}
 	properties := []serverproperties.Property{
 		own("listeners", strings.Join(binds, ","), origin),

@@ -184,6 +184,7 @@ var checks = []check{
 	isJoining,
 	isKafkaUnreachable,
 	hasNoQuorumLeader,
+	isUnsettled,
 	isRepairPending,
 	isOtherOnTheWay,
 	isOtherCatchingUp,
@@ -224,6 +225,14 @@ func hasNoQuorumLeader(p *planner, _ *state) (code, message string) {
 		return WaitNoQuorumLeader, "the metadata quorum has no leader"
 	}
 	return "", ""
+}
+
+// isUnsettled holds brokers alone back: nobody outside is told where controllers are.
+func isUnsettled(p *planner, c *state) (code, message string) {
+	if !c.Broker || p.Unsettled == "" {
+		return "", ""
+	}
+	return WaitExternalAccess, p.Unsettled
 }
 
 func isRepairPending(p *planner, _ *state) (code, message string) {

@@ -36,6 +36,11 @@ func ruleBroken(f Facts, plan Plan) error {
 	case !node.Ready || node.Stopping:
 		return fmt.Errorf("node %d is restarted while it starts or stops", node.ID)
 	}
+	if node.Broker {
+		if err := clientsLost(f, node.ID); err != nil {
+			return err
+		}
+	}
 	if node.Controller {
 		if err := majorityLost(f, nodes, node.ID, plan.QuorumUnprotected); err != nil {
 			return err
@@ -44,6 +49,18 @@ func ruleBroken(f Facts, plan Plan) error {
 	for _, p := range f.Partitions {
 		if err := partitionHarmed(p, nodes, node.ID); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func clientsLost(f Facts, stopped int32) error {
+	if f.Unsettled != "" {
+		return fmt.Errorf("broker %d is restarted while its address may change", stopped)
+	}
+	for _, n := range f.Nodes {
+		if n.Unreached != "" && n.Ready && n.Known && !n.Fenced && !n.Broken && n.Reason == "" {
+			return fmt.Errorf("broker %d is restarted while clients do not reach %d yet", stopped, n.ID)
 		}
 	}
 	return nil
@@ -93,7 +110,7 @@ func partitionHarmed(p kafka.Partition, nodes map[int32]Node, stopped int32) err
 }
 
 func randomSimulation(r *rand.Rand) *simulation {
-	s := &simulation{reachable: true, rand: r}
+	s := &simulation{reachable: true, rand: r, proxiesNeed: r.IntN(4), unsettled: r.IntN(4)}
 	var brokerIDs []int32
 	for id := range int32(1 + r.IntN(5)) {
 		combined := r.IntN(4) == 0

@@ -27,7 +27,8 @@ const (
 	WaitRestartInProgress = "RestartInProgress"
 	// WaitCatchingUp: a broker is back and not in sync with all its partitions yet.
 	WaitCatchingUp = "CatchingUp"
-	// WaitExternalAccess: a broker is back, and clients outside the Kubernetes cluster do not reach it yet.
+	// WaitExternalAccess: a broker is back, and clients outside the Kubernetes cluster do not reach it yet; or the addresses
+	// that brokers tell them are not settled.
 	WaitExternalAccess = "ExternalAccess"
 	// WaitQuorumMajority: the voters left, as far as they are caught up, would be no majority.
 	WaitQuorumMajority = "QuorumMajority"
@@ -57,6 +58,9 @@ type Facts struct {
 	// FetchTimeout is controller.quorum.fetch.timeout.ms: a voter that was caught up longer ago does not count.
 	// Zero stands for quorum.DefaultFetchTimeout.
 	FetchTimeout time.Duration
+	// Unsettled says why what brokers should be restarted with may change at any moment, as part of a sentence; empty if it
+	// may not. Brokers wait for that, so as not to be restarted twice; the caller ends it after a while.
+	Unsettled string
 }
 
 // Node is one node of the cluster.

@@ -130,6 +130,9 @@ var cases = []struct {
 	{name: "another broker is not reached from outside and is fenced, too", given: func(f *Facts) {
 		f.node(101).Unreached, f.node(101).Fenced = "2 proxies do not know its address yet", true
 	}},
+	{name: "the addresses of brokers are not settled", want: WaitExternalAccess, given: func(f *Facts) {
+		f.Unsettled = "envoy-manager has not looked at the present spec yet"
+	}},
 	{name: "another broker has no Pod", want: WaitRestartInProgress, given: func(f *Facts) {
 		f.node(102).Ready, f.node(102).Stopped = false, true
 	}},

@@ -19,6 +19,10 @@ type simulation struct {
 	isCautious bool
 	rand       *rand.Rand // nil: every delay is its default
 
+	// proxiesNeed is how many steps proxies need to know a broker that is back, and unsettled for how many more the addresses
+	// of brokers are not settled.
+	proxiesNeed, unsettled int
+
 	version int // of the configuration that the spec wants
 	// bad are versions that a node crash-loops with.
 	bad map[int]func(*simNode) bool
@@ -33,6 +37,7 @@ type simNode struct {
 	reason             string
 	fenced             bool
 	unnoticed          int           // steps until Kafka notices that it is gone
+	unreached          int           // steps until proxies know it
 	catchUp            map[int]int   // partition to steps until it is in sync
 	caughtUpAgo        time.Duration // as a voter
 	recovers           int           // steps that it needs in its next log recovery
@@ -98,8 +103,10 @@ func (s *simulation) facts() Facts {
 			Ready: n.state == running, Stopping: n.state == stopping, Stopped: n.state == crashing,
 			Restarting: n.state == starting || n.state == crashing, Broken: s.isBroken(n),
 			Known: n.broker, Fenced: n.broker && (n.fenced || n.state != running) && n.unnoticed == 0,
+			Unreached: because(n.broker && n.unreached > 0, "the proxies do not know it yet"),
 		})
 	}
+	f.Unsettled = because(s.unsettled > 0, "envoy-manager has not looked at the present spec yet")
 	if !s.reachable {
 		return f
 	}
@@ -109,6 +116,13 @@ func (s *simulation) facts() Facts {
 	}
 	f.Quorum = s.quorum()
 	return f
+}
+
+func because(is bool, why string) string {
+	if !is {
+		return ""
+	}
+	return why
 }
 
 // isBroken tells whether the others do not wait for a node. A caller may wait for one that crash-loops just after its
@@ -214,7 +228,9 @@ func (s *simulation) electController() {
 // step lets time pass, and tells what happened.
 func (s *simulation) step() []string {
 	var news []string
+	s.unsettled = max(s.unsettled-1, 0)
 	for _, n := range s.nodes {
+		n.unreached = max(n.unreached-1, 0)
 		if n.unnoticed > 0 {
 			if n.unnoticed--; n.unnoticed == 0 {
 				s.leaves(n)
@@ -252,7 +268,7 @@ func (s *simulation) advance(n *simNode) string {
 			n.state = crashing
 			return fmt.Sprintf("%s crash-loops", n.title())
 		}
-		n.state, n.fenced, n.recovers = running, false, 0
+		n.state, n.fenced, n.recovers, n.unreached = running, false, 0, s.proxiesNeed
 		return fmt.Sprintf("%s is ready", n.title())
 	}
 	return ""

@@ -220,6 +220,15 @@ var stories = map[string]func(*story){
 		s.node(102).catchUp[0] = 2
 		s.toTheEnd()
 	},
+	"reached-from-outside": func(s *story) {
+		s.separate()
+		s.topic("orders", 3, 3, 2, 100, 101, 102)
+		s.tell("Given that clients outside reach the brokers through proxies, which know a broker three steps after it is back.")
+		s.proxiesNeed, s.unsettled = 3, 4
+		s.tell("When every node needs a restart, and envoy-manager has not looked at the present spec yet:")
+		s.wantNewConfiguration()
+		s.toTheEnd()
+	},
 	"replication-factor-1": func(s *story) {
 		s.separate()
 		s.topic("scratch", 9, 1, 1, 100, 101, 102)
