@@ -67,11 +67,7 @@ func TestCertificateNamesTheFleet(t *testing.T) {
 	w := newWorld(t)
 	w.started()
 	data := get(w, "orders-envoy-tls", &corev1.Secret{}).Data
-	block, _ := pem.Decode(data[corev1.TLSCertKey])
-	certificate, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
+	certificate := parseCertificate(w, data[corev1.TLSCertKey])
 	if want := xds.FleetURI(w.namespace + key); len(certificate.URIs) != 1 || certificate.URIs[0].String() != want {
 		t.Errorf("%v, want %s", certificate.URIs, want)
 	}
@@ -80,6 +76,17 @@ func TestCertificateNamesTheFleet(t *testing.T) {
 	if _, err := certificate.Verify(x509.VerifyOptions{Roots: pool, CurrentTime: w.clock.Now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
 		t.Error(err)
 	}
+}
+
+func parseCertificate(w *world, text []byte) *x509.Certificate {
+	w.Helper()
+	block, _ := pem.Decode(text)
+	if block == nil {
+		w.Fatalf("this is no certificate: %s", text)
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	w.must(err)
+	return certificate
 }
 
 // Each thing that is missing is said, the first one to look at first.

@@ -52,6 +52,10 @@ func (s *scope) writeStatus(ctx context.Context) error {
 	if before.equals(after) {
 		return nil
 	}
+	if len(s.fleets) == 0 && s.isAlone() {
+		s.again(time.Minute)
+		return nil
+	}
 	if wait := s.memory.statusWritten.Add(statusInterval).Sub(s.now); wait > 0 {
 		s.again(wait)
 		return nil
@@ -62,6 +66,17 @@ func (s *scope) writeStatus(ctx context.Context) error {
 	s.memory.statusWritten = s.now
 	s.announce(before, after)
 	return nil
+}
+
+// isAlone tells whether nobody else has said anything in status. Then our part stays until somebody does: server-side apply
+// would leave null behind, which the API refuses.
+func (s *scope) isAlone() bool {
+	others := s.cluster.Status.DeepCopy()
+	others.ExternalListeners = nil
+	for _, condition := range partOf(others).conditions {
+		meta.RemoveStatusCondition(&others.Conditions, condition.Type)
+	}
+	return equality.Semantic.DeepEqual(others, &v1beta1.KafkaClusterStatus{})
 }
 
 // applyStatus writes our part. What we do not say any more goes away.

@@ -36,6 +36,7 @@ type Options struct {
 	MetricsAddress string
 	HealthAddress  string
 	LeaderElect    bool
+	LeaseNamespace string
 	Namespaces     string
 	logging        zap.Options
 }
@@ -53,6 +54,7 @@ func (o *Options) BindFlags(flags *flag.FlagSet) {
 	flags.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8080", "Address of the metrics endpoint; 0 switches it off.")
 	flags.StringVar(&o.HealthAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz.")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "Let only one replica act at a time.")
+	flags.StringVar(&o.LeaseNamespace, "leader-election-namespace", "", "Namespace of the Lease that says who acts; empty for the one that the program runs in.")
 	flags.StringVar(&o.Namespaces, "namespaces", "", "Namespaces to watch, separated by commas; empty watches all.")
 	o.logging.BindFlags(flags)
 }
@@ -91,6 +93,7 @@ func NewManager(name string, o Options, byObject map[client.Object]cache.ByObjec
 		HealthProbeBindAddress:        o.HealthAddress,
 		LeaderElection:                o.LeaderElect,
 		LeaderElectionID:              name + ".koperator.dev",
+		LeaderElectionNamespace:       o.LeaseNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		Cache:                         cacheOptions(o.NamespaceList(), byObject),
 		// Secrets are read one by one where they are needed: a list or a watch would need the right to read all of them.
