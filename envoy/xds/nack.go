@@ -2,6 +2,7 @@ package xds
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -12,6 +13,8 @@ const (
 	maxMessage = 1024
 	// truncated is at the end of a text that was too long for Envoy to send.
 	truncated = "...(truncated)"
+	// omission is in place of what we leave out.
+	omission = " ... "
 )
 
 // rejectedName is where Envoy's text may name a resource: at its beginning, after its introduction or another
@@ -23,7 +26,11 @@ var rejectedName = regexp.MustCompile(`(?:^|\n|, |\(s\) )([^\s,]+): `)
 
 // parseRejection finds out which resources a text of Envoy's is about, and what it says of each. It believes only names
 // that were sent. complete means that all rejected ones are named, and the others were applied.
-func parseRejection(text string, sent map[string]bool) (messages map[string]string, complete bool) {
+func parseRejection(text string, sent response) (messages map[string]string, complete bool) {
+	names := make(map[string]bool, len(sent))
+	for name := range sent {
+		names[name.Name] = true
+	}
 	messages = map[string]string{}
 	name, begin := "", 0
 	end := func(at int) {
@@ -32,7 +39,7 @@ func parseRejection(text string, sent map[string]bool) (messages map[string]stri
 		}
 	}
 	for _, match := range rejectedName.FindAllStringSubmatchIndex(text, -1) {
-		if found := text[match[2]:match[3]]; sent[found] {
+		if found := text[match[2]:match[3]]; names[found] {
 			end(match[0])
 			name, begin = found, match[1]
 		}
@@ -41,20 +48,21 @@ func parseRejection(text string, sent map[string]bool) (messages map[string]stri
 	return messages, len(messages) > 0 && !strings.HasSuffix(text, truncated)
 }
 
-// bounded makes a text of a proxy's fit to be kept, logged and shown.
+// bounded makes a text of a proxy's fit to be kept, logged and shown. Envoy puts whole messages into its texts, and says
+// what is wrong with them at the end; it changes the space in them from time to time so that nobody compares them.
 func bounded(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
+	words := strings.FieldsFunc(strings.ToValidUTF8(text, "\uFFFD"), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+	words = slices.DeleteFunc(words, func(word string) bool { return strings.HasPrefix(word, "goo.gle/debug") })
+	text = strings.Join(words, " ")
 	if len(text) <= maxMessage {
 		return text
 	}
-	cut := maxMessage
-	for !utf8.RuneStart(text[cut]) {
-		cut--
+	begin, end := maxMessage/4, len(text)-(maxMessage-maxMessage/4-len(omission))
+	for !utf8.RuneStart(text[begin]) {
+		begin--
 	}
-	return text[:cut]
+	for !utf8.RuneStart(text[end]) {
+		end++
+	}
+	return text[:begin] + omission + text[end:]
 }

@@ -5,12 +5,18 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"koperator.dev/koperator/envoy/translate"
 )
+
+func named(name string) translate.ResourceName {
+	return translate.ResourceName{Type: translate.TypeListener, Name: name}
+}
 
 // The texts are Envoy 1.40's.
 func TestParseRejection(t *testing.T) {
 	const a, b = "kafka/orders/public/broker-1", "kafka/orders/public/broker-2.orders.example.com"
-	sent := map[string]bool{a: true, b: true}
+	sent := response{named(a): "1", named(b): "2"}
 	for _, test := range []struct {
 		name, text string
 		want       map[string]string
@@ -44,15 +50,15 @@ func TestParseRejection(t *testing.T) {
 
 func TestTextsOfProxiesAreBounded(t *testing.T) {
 	for text, want := range map[string]string{
-		"as it is":                           "as it is",
-		"line\nline\x00\x1b[31m\u0085":       "line line  [31m ",
-		"not UTF-8: \xff":                    "not UTF-8: \uFFFD",
-		strings.Repeat("x", maxMessage+1):    strings.Repeat("x", maxMessage),
-		strings.Repeat("x", 1023) + "\u20ac": strings.Repeat("x", 1023),
-		strings.Repeat("\xff\n", maxMessage): strings.Repeat("\uFFFD ", maxMessage/4),
+		"as it is":                     "as it is",
+		"line\nline\x00\x1b[31m\u0085": "line line [31m",
+		"not UTF-8: \xff":              "not UTF-8: \uFFFD",
+		"Invalid duration: goo.gle/debugstr   \n seconds: 1\nnanos: -1\n": "Invalid duration: seconds: 1 nanos: -1",
+		strings.Repeat("x", 2000) + ": what is wrong":                     strings.Repeat("x", 256) + omission + strings.Repeat("x", 748) + ": what is wrong",
+		strings.Repeat("\u20ac", 1000):                                    strings.Repeat("\u20ac", 85) + omission + strings.Repeat("\u20ac", 254),
 	} {
 		if got := bounded(text); got != want || len(got) > maxMessage || !utf8.ValidString(got) {
-			t.Errorf("%.20q: got %.20q (%d bytes), want %.20q (%d)", text, got, len(got), want, len(want))
+			t.Errorf("%.40q: got %q (%d bytes), want %q (%d)", text, got, len(got), want, len(want))
 		}
 	}
 }
@@ -61,7 +67,7 @@ func FuzzParseRejection(f *testing.F) {
 	f.Add("Error adding/updating listener(s) a: x\nb: y\n")
 	f.Add("a: , b: ")
 	f.Fuzz(func(t *testing.T, text string) {
-		messages, _ := parseRejection(text, map[string]bool{"a": true, "b": true})
+		messages, _ := parseRejection(text, response{named("a"): "1", named("b"): "2"})
 		for name, message := range messages {
 			if name != "a" && name != "b" || len(message) > maxMessage || !utf8.ValidString(message) {
 				t.Errorf("%q: %q", name, message)

@@ -210,7 +210,7 @@ func (s *Server) DeltaAggregatedResources(from discovery.AggregatedDiscoveryServ
 	if err != nil {
 		return s.refuse(err, "")
 	}
-	stream := &stream{server: s, identity: identity, send: from.Send}
+	stream := &stream{server: s, identity: identity}
 	// Each stream has a server of its own, which has no state besides: its callbacks are the stream's.
 	server := delta.NewServer(from.Context(), stream, stream,
 		delta.DeactivateLegacyWildcardForTypes([]string{translate.TypeEndpoint.URL()}))

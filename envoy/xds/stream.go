@@ -2,7 +2,7 @@ package xds
 
 import (
 	"context"
-	"fmt"
+	"maps"
 	"slices"
 
 	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -12,7 +12,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
 
 	"koperator.dev/koperator/envoy/translate"
 )
@@ -29,14 +28,11 @@ type stream struct {
 	server *Server
 	// identity is the fleet that the certificate was issued to.
 	identity string
-	send     func(*discovery.DeltaDiscoveryResponse) error
 
 	// Set by the first request.
 	node  *core.Node
 	fleet *fleet
 	proxy *proxy
-	// again counts what was sent again, alone.
-	again int
 }
 
 var (
@@ -103,77 +99,40 @@ func checkNames(request *discovery.DeltaDiscoveryRequest) error {
 
 // track learns from a request what the proxy has.
 func (s *stream) track(of translate.Type, request *discovery.DeltaDiscoveryRequest) error {
-	again, unanswered := s.observe(of, request)
+	unanswered := s.observe(of, request)
 	s.server.changes.add(s.fleet.key)
 	if unanswered > maxUnanswered {
 		return status.Errorf(codes.ResourceExhausted, "more than %d responses are unanswered", maxUnanswered)
 	}
-	for _, response := range again {
-		s.sent(response)
-		if err := s.send(response); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
-// observe returns what to send again, alone, because the proxy has rejected it together with others.
-func (s *stream) observe(of translate.Type, request *discovery.DeltaDiscoveryRequest) (again []*discovery.DeltaDiscoveryResponse, unanswered int) {
+func (s *stream) observe(of translate.Type, request *discovery.DeltaDiscoveryRequest) (unanswered int) {
 	s.fleet.mu.Lock()
 	defer s.fleet.mu.Unlock()
 	if sent, ok := s.proxy.answered(request.GetResponseNonce()); ok {
-		again = s.answer(of, sent, request)
+		s.answer(of, sent, request)
 	}
 	s.proxy.ask(of, request)
 	if duration, done := s.proxy.done(s.server.clock.Now()); done {
 		s.server.metrics.accepted.Observe(duration.Seconds())
 	}
-	return again, len(s.proxy.unanswered)
+	return len(s.proxy.unanswered)
 }
 
-func (s *stream) answer(of translate.Type, sent response, request *discovery.DeltaDiscoveryRequest) []*discovery.DeltaDiscoveryResponse {
+func (s *stream) answer(of translate.Type, sent response, request *discovery.DeltaDiscoveryRequest) {
 	detail := request.GetErrorDetail()
 	if detail == nil {
 		s.proxy.accept(sent)
-		return nil
+		return
 	}
+	s.proxy.reject(of, sent, detail.GetMessage())
 	s.server.metrics.reject(s.fleet.key, of)
 	s.server.log.Info("A proxy rejects configuration", "fleet", s.fleet.key, "proxy", s.proxy.node, "type", of, "message", bounded(detail.GetMessage()))
-	var again []*discovery.DeltaDiscoveryResponse
-	for _, name := range s.proxy.reject(sent, detail.GetMessage()) {
-		if response := s.alone(name); response != nil {
-			again = append(again, response)
-		}
-	}
-	return again
-}
-
-// alone is a response with one resource or one removal. A resource that is other now than when it was rejected will be
-// sent anyway.
-func (s *stream) alone(name translate.ResourceName) *discovery.DeltaDiscoveryResponse {
-	s.again++
-	response := &discovery.DeltaDiscoveryResponse{TypeUrl: name.Type.URL(), Nonce: fmt.Sprintf("again-%d", s.again)}
-	resource := s.fleet.wanted.get(name)
-	_, rejected := s.proxy.rejected[name]
-	switch {
-	case resource == nil:
-		response.RemovedResources = []string{name.Name}
-	case rejected:
-		response.Resources = []*discovery.Resource{{
-			Name: name.Name, Version: resource.Hash, Resource: &anypb.Any{TypeUrl: name.Type.URL(), Value: resource.Bytes},
-		}}
-	default:
-		return nil
-	}
-	return response
 }
 
 // OnStreamDeltaResponse sees a response before it is sent.
 func (s *stream) OnStreamDeltaResponse(_ int64, _ *discovery.DeltaDiscoveryRequest, response *discovery.DeltaDiscoveryResponse) {
-	s.sent(response)
-}
-
-func (s *stream) sent(response *discovery.DeltaDiscoveryResponse) {
 	of, err := typeOf(response.GetTypeUrl())
 	if err != nil {
 		return
@@ -181,7 +140,7 @@ func (s *stream) sent(response *discovery.DeltaDiscoveryResponse) {
 	s.server.metrics.respond(of, proto.Size(response))
 	s.fleet.mu.Lock()
 	defer s.fleet.mu.Unlock()
-	s.proxy.tracker.send(of, response)
+	s.proxy.send(of, response)
 }
 
 // OnDeltaStreamOpen has nothing to do: who asks is known already.
@@ -202,12 +161,48 @@ func (s *stream) OnDeltaStreamClosed(int64, *core.Node) {
 	})
 }
 
-// CreateDeltaWatch bounds what the cache remembers of the proxy.
+// CreateDeltaWatch bounds what the cache remembers of the proxy, and lets it send again what is open: it believes that
+// what was rejected has arrived.
 func (s *stream) CreateDeltaWatch(request *cache.DeltaRequest, subscription cache.Subscription, out chan cache.DeltaResponse) (func(), error) {
 	if len(subscription.SubscribedResources()) > maxSubscribed {
 		return nil, status.Errorf(codes.ResourceExhausted, "more than %d resources are asked for", maxSubscribed)
 	}
+	of, err := typeOf(request.GetTypeUrl())
+	if err != nil {
+		return nil, err
+	}
+	if open := s.open(of, subscription); len(open) > 0 {
+		subscription = doubt(subscription, open)
+	}
 	return s.server.cache.CreateDeltaWatch(request, subscription, out)
+}
+
+func (s *stream) open(of translate.Type, subscription cache.Subscription) []string {
+	s.fleet.mu.Lock()
+	defer s.fleet.mu.Unlock()
+	return s.proxy.next(of, func(name string) bool {
+		_, subscribed := subscription.SubscribedResources()[name]
+		return subscribed || subscription.IsWildcard()
+	})
+}
+
+// doubtful is a subscription to resources of which some were sent in vain.
+type doubtful struct {
+	cache.Subscription
+	returned map[string]string
+}
+
+// doubt gives the names a version that no resource has: they are sent again, or their removal is.
+func doubt(subscription cache.Subscription, names []string) cache.Subscription {
+	returned := maps.Clone(subscription.ReturnedResources())
+	for _, name := range names {
+		returned[name] = ""
+	}
+	return doubtful{subscription, returned}
+}
+
+func (d doubtful) ReturnedResources() map[string]string {
+	return d.returned
 }
 
 // CreateWatch is of the protocol that is not served here.

@@ -30,6 +30,9 @@ type tracker struct {
 	rejected   map[translate.ResourceName]rejection
 	missing    map[translate.ResourceName]struct{}
 	asked      map[translate.Type]bool
+	// open are groups of resources of which nobody knows which version the proxy has: each is sent again by itself. A
+	// group that is rejected is halved, so that what is wrong is found, and everything else applied.
+	open map[translate.Type][][]string
 }
 
 // response is what was sent: hashes, empty for what was removed.
@@ -50,6 +53,7 @@ func newTracker(wanted *snapshot) *tracker {
 		rejected:   map[translate.ResourceName]rejection{},
 		missing:    map[translate.ResourceName]struct{}{},
 		asked:      map[translate.Type]bool{},
+		open:       map[translate.Type][][]string{},
 	}
 	for _, of := range translate.Types {
 		for name := range wanted.resources.Of(of) {
@@ -75,8 +79,10 @@ func (t *tracker) settle(name translate.ResourceName) {
 	} else {
 		t.missing[name] = struct{}{}
 	}
-	if t.rejected[name].hash != wanted {
+	if rejected, ok := t.rejected[name]; ok && rejected.hash != wanted {
 		delete(t.rejected, name)
+		// The rejected bytes may come back before anything else was sent in their place.
+		t.open[name.Type] = append(t.open[name.Type], []string{name.Name})
 	}
 }
 
@@ -125,10 +131,44 @@ func (t *tracker) send(of translate.Type, sent *discovery.DeltaDiscoveryResponse
 		hashes[translate.ResourceName{Type: of, Name: name}] = ""
 	}
 	t.unanswered[sent.GetNonce()] = hashes
+	t.close(of, hashes)
 	for name := range hashes {
 		t.inFlight[name]++
 		t.settle(name)
 	}
+}
+
+// close takes what was just sent out of what is open.
+func (t *tracker) close(of translate.Type, sent response) {
+	if len(t.open[of]) == 0 {
+		return
+	}
+	t.keepOpen(of, func(name string) bool {
+		_, closed := sent[translate.ResourceName{Type: of, Name: name}]
+		return !closed
+	})
+}
+
+func (t *tracker) keepOpen(of translate.Type, keep func(name string) bool) {
+	var groups [][]string
+	for _, group := range t.open[of] {
+		if left := slices.DeleteFunc(slices.Clone(group), func(name string) bool { return !keep(name) }); len(left) > 0 {
+			groups = append(groups, left)
+		}
+	}
+	t.open[of] = groups
+}
+
+// next is the group to be sent again now. What the proxy does not ask for any more needs no answer.
+func (t *tracker) next(of translate.Type, subscribed func(name string) bool) []string {
+	if len(t.open[of]) == 0 {
+		return nil
+	}
+	t.keepOpen(of, subscribed)
+	if len(t.open[of]) == 0 {
+		return nil
+	}
+	return t.open[of][0]
 }
 
 // answered returns the response that a nonce belongs to, once.
@@ -162,37 +202,41 @@ func (t *tracker) acceptOne(name translate.ResourceName, hash string) {
 	t.settle(name)
 }
 
-// reject takes the answer that something in a response was not applied. It returns what the text leaves open: what the
-// proxy may or may not have applied, to be sent again one by one.
-func (t *tracker) reject(sent response, text string) (open []translate.ResourceName) {
-	names := map[string]bool{}
-	for name, hash := range sent {
-		if hash != "" {
-			names[name.Name] = true
-		}
-	}
-	messages, complete := parseRejection(text, names)
+// reject takes the answer that something in a response was not applied. What the text leaves open, the proxy may have
+// applied or not, and gets again.
+func (t *tracker) reject(of translate.Type, sent response, text string) {
+	messages, complete := parseRejection(text, sent)
+	var open []string
 	for name, hash := range sent {
 		message, named := messages[name.Name]
 		switch {
-		case hash != "" && (named || len(names) == 1):
+		case named || len(sent) == 1:
 			t.rejectOne(name, rejection{hash: hash, message: cmp.Or(message, bounded(text))})
 		case complete:
 			t.acceptOne(name, hash)
-		case hash != "":
+		default:
+			open = append(open, name.Name)
 			t.rejectOne(name, rejection{hash: hash, message: bounded(text), unnamed: true})
-			open = append(open, name)
-		case len(sent) > 1:
-			open = append(open, name)
 		}
 	}
-	slices.SortFunc(open, compareNames)
-	return open
+	t.halve(of, open)
 }
 
 func (t *tracker) rejectOne(name translate.ResourceName, rejected rejection) {
-	t.rejected[name] = rejected
+	if rejected.hash != "" {
+		t.rejected[name] = rejected
+	}
 	t.settle(name)
+}
+
+func (t *tracker) halve(of translate.Type, open []string) {
+	slices.Sort(open)
+	half := len(open) / 2
+	for _, group := range [][]string{open[:half], open[half:]} {
+		if len(group) > 0 {
+			t.open[of] = append(t.open[of], group)
+		}
+	}
 }
 
 // missingNames are sorted and bounded.

@@ -23,6 +23,7 @@ import (
 	listener "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/testr"
+	dto "github.com/prometheus/client_model/go"
 	"google.golang.org/protobuf/proto"
 	"k8s.io/utils/clock"
 
@@ -112,6 +113,9 @@ type controlPlane struct {
 	address   string
 	stop      func()
 
+	// tune changes what is not an option.
+	tune func(*Server)
+
 	mu           sync.Mutex
 	certificates TLS
 }
@@ -138,6 +142,9 @@ func startControlPlane(t testing.TB, options ...planeOption) *controlPlane {
 	plane.certificates = func() (tls.Certificate, *x509.CertPool, error) { return certificate, pool, nil }
 	server, err := New(o)
 	plane.Server = must(t, server, err)
+	if plane.tune != nil {
+		plane.tune(server)
+	}
 	plane.serve(t)
 	return plane
 }
@@ -188,6 +195,19 @@ func (p *controlPlane) ack(key, node string) (ProxyAcks, bool) {
 		return ProxyAcks{}, false
 	}
 	return acks[i], true
+}
+
+// sentBytes is the size of all responses so far.
+func (p *controlPlane) sentBytes() int {
+	sum := 0
+	for _, of := range translate.Types {
+		metric := &dto.Metric{}
+		if err := p.metrics.bytes.WithLabelValues(string(of)).Write(metric); err != nil {
+			panic(err)
+		}
+		sum += int(metric.GetCounter().GetValue())
+	}
+	return sum
 }
 
 // acceptedBy waits until the nodes have accepted everything.
