@@ -164,6 +164,7 @@ func (a *Authority) renew(authority *pki.Authority) error {
 		a.former = a.authority.CertificatePEM
 	}
 	a.authority = authority
+	setAuthorityMetric(authority.CertificatePEM)
 	request := pki.Request{CommonName: "envoy-manager", DNSNames: []string{a.host}, Server: true}
 	if pki.Check(a.leaf, *authority, request, a.clock.Now()) == "" {
 		return nil

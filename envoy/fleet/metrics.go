@@ -1,6 +1,9 @@
 package fleet
 
 import (
+	"crypto/x509"
+	"encoding/pem"
+
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -9,8 +12,13 @@ import (
 	"koperator.dev/koperator/apis/kafka/v1beta1"
 )
 
-// Metrics of envoy-manager, beside those of controller-runtime and of the xDS server. The replica that leads has them.
+// Metrics of envoy-manager, beside those of controller-runtime and of the xDS server. The replica that leads has them, and
+// every one that of the authority.
 var (
+	authorityMetric = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "koperator_envoy_authority_not_after_timestamp_seconds",
+		Help: "When the authority (CA) ends that proxies and envoy-manager trust.",
+	})
 	conditionMetric = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "koperator_external_access_condition",
 		Help: "1 for the present status of each condition of a KafkaCluster's access from outside, 0 for the others.",
@@ -34,7 +42,17 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(conditionMetric, proxiesMetric, acceptedMetric, pendingMetric, rejectedMetric)
+	metrics.Registry.MustRegister(authorityMetric, conditionMetric, proxiesMetric, acceptedMetric, pendingMetric, rejectedMetric)
+}
+
+func setAuthorityMetric(certificatePEM []byte) {
+	block, _ := pem.Decode(certificatePEM)
+	if block == nil {
+		return
+	}
+	if certificate, err := x509.ParseCertificate(block.Bytes); err == nil {
+		authorityMetric.Set(float64(certificate.NotAfter.Unix()))
+	}
 }
 
 // setMetrics shows our part of status as metrics. Of listeners that are gone there are none.

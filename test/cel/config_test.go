@@ -17,6 +17,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
+// The programs, by the names of their Deployments.
+const (
+	brokerManagerName = "broker-manager"
+	envoyManagerName  = "envoy-manager"
+)
+
 func TestSamplesAreAccepted(t *testing.T) {
 	samples, err := filepath.Glob(filepath.Join(samplesFolder, "*.yaml"))
 	if err != nil || len(samples) < 2 {
@@ -60,10 +66,14 @@ func TestInstall(t *testing.T) {
 	ctx := context.Background()
 	install(t, defaultFolder)
 	install(t, "../../config/namespaces/kafka")
-	checkDeployment(t)
+	checkDeployment(t, brokerManagerName)
+	checkDeployment(t, envoyManagerName)
+	if deploymentOf(t, brokerManagerName).Spec.Template.Labels["kafka.koperator.dev/client"] != "true" {
+		t.Error("the NetworkPolicies of the clusters would not let broker-manager in")
+	}
 
 	t.Run("all namespaces", func(t *testing.T) {
-		checkRights(t, "kafka", map[string]bool{
+		checkRights(t, brokerManagerName, "kafka", map[string]bool{
 			"create pods": true, "delete pods": true, "patch pods/resize": true, "patch persistentvolumeclaims": true,
 			"patch kafkaclusters.kafka.koperator.dev": true, "patch kafkaclusters.kafka.koperator.dev/status": true,
 			"update kafkaclusters.kafka.koperator.dev/finalizers": true, "create events.events.k8s.io": true,
@@ -72,26 +82,44 @@ func TestInstall(t *testing.T) {
 			"create pods/exec": false, "create roles.rbac.authorization.k8s.io": false, "get leases.coordination.k8s.io": false,
 			"create kafkaclusters.kafka.koperator.dev": false, "delete kafkaclusters.kafka.koperator.dev": false,
 		})
-		checkRights(t, "default", map[string]bool{"create pods": true, "get secrets": false, "create secrets": false})
-		checkRights(t, "koperator-system", map[string]bool{"create leases.coordination.k8s.io": true, "get secrets": false})
-		checkRights(t, "", map[string]bool{
+		checkRights(t, brokerManagerName, "default", map[string]bool{"create pods": true, "get secrets": false, "create secrets": false})
+		checkRights(t, brokerManagerName, "koperator-system", map[string]bool{"create leases.coordination.k8s.io": true, "get secrets": false})
+		checkRights(t, brokerManagerName, "", map[string]bool{
 			"list nodes": true, "patch nodes": false, "delete nodes": false, "list persistentvolumes": false,
 			"list namespaces": false, "get secrets": false,
 		})
 	})
 
+	t.Run("all namespaces, envoy-manager", func(t *testing.T) {
+		checkRights(t, envoyManagerName, "kafka", map[string]bool{
+			"patch deployments.apps": true, "delete services": true, "patch kafkaclusters.kafka.koperator.dev/status": true,
+			"get secrets": true, "patch secrets": true, "delete secrets": true, "list secrets": false, "watch secrets": false,
+			"list pods": true, "create pods": false, "delete pods": false, "create pods/exec": false,
+			"patch kafkaclusters.kafka.koperator.dev": false, "get persistentvolumeclaims": false,
+		})
+		checkRights(t, envoyManagerName, "default", map[string]bool{"patch deployments.apps": true, "get secrets": false, "create secrets": false})
+		checkRights(t, envoyManagerName, "koperator-system", map[string]bool{
+			"create leases.coordination.k8s.io": true, "create secrets": true, "get secrets": false, "patch secrets": false,
+			"get pods": true, "patch configmaps": true,
+		})
+		checkRights(t, envoyManagerName, "", map[string]bool{"list nodes": false, "list namespaces": false, "get secrets": false})
+	})
+
 	t.Run("few namespaces", func(t *testing.T) {
-		if _, err := kubectl(ctx, "", "delete", "clusterrolebinding", "koperator-broker-manager"); err != nil {
+		if _, err := kubectl(ctx, "", "delete", "clusterrolebinding", "koperator-broker-manager", "koperator-envoy-manager"); err != nil {
 			t.Fatal(err)
 		}
 		install(t, "../../config/overlays/few-namespaces")
-		checkRights(t, "kafka-a", map[string]bool{"create pods": true, "get secrets": true, "list secrets": false})
-		checkRights(t, "kafka-b", map[string]bool{"create pods": true, "get secrets": true})
-		checkRights(t, "default", map[string]bool{"create pods": false, "list pods": false, "get secrets": false})
-		checkRights(t, "", map[string]bool{"list nodes": true, "patch nodes": false, "list pods": false})
-		if deployment := brokerManager(t); !slices.Contains(deployment.Spec.Template.Spec.Containers[0].Args, "--namespaces=kafka-a,kafka-b") {
-			t.Error("broker-manager is not told which namespaces to watch")
+		for program, right := range map[string]string{brokerManagerName: "create pods", envoyManagerName: "patch deployments.apps"} {
+			checkRights(t, program, "kafka-a", map[string]bool{right: true, "get secrets": true, "list secrets": false})
+			checkRights(t, program, "kafka-b", map[string]bool{right: true, "get secrets": true})
+			checkRights(t, program, "default", map[string]bool{right: false, "list pods": false, "get secrets": false})
+			checkRights(t, program, "", map[string]bool{"list nodes": program == brokerManagerName, "patch nodes": false, "list pods": false})
+			if args := deploymentOf(t, program).Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, "--namespaces=kafka-a,kafka-b") {
+				t.Errorf("%s is not told which namespaces to watch", program)
+			}
 		}
+		checkRights(t, envoyManagerName, "koperator-system", map[string]bool{"create secrets": true, "list configmaps": true, "watch configmaps": true, "get pods": true})
 	})
 }
 
@@ -110,10 +138,10 @@ func install(t *testing.T, folder string) {
 	}
 }
 
-func brokerManager(t *testing.T) *appsv1.Deployment {
+func deploymentOf(t *testing.T, program string) *appsv1.Deployment {
 	t.Helper()
 	deployment := &appsv1.Deployment{}
-	if err := api.Get(context.Background(), client.ObjectKey{Namespace: "koperator-system", Name: "broker-manager"}, deployment); err != nil {
+	if err := api.Get(context.Background(), client.ObjectKey{Namespace: "koperator-system", Name: program}, deployment); err != nil {
 		t.Fatalf("reading the Deployment: %v", err)
 	}
 	return deployment
@@ -121,29 +149,26 @@ func brokerManager(t *testing.T) *appsv1.Deployment {
 
 // checkDeployment makes the Deployment's Pod by hand, as no controller does it here: its namespace enforces the standard
 // "restricted".
-func checkDeployment(t *testing.T) {
+func checkDeployment(t *testing.T, program string) {
 	t.Helper()
-	template := brokerManager(t).Spec.Template
-	if template.Labels["kafka.koperator.dev/client"] != "true" {
-		t.Error("the NetworkPolicies of the clusters would not let broker-manager in")
-	}
+	template := deploymentOf(t, program).Spec.Template
 	pod := &corev1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec}
-	pod.ObjectMeta = metav1.ObjectMeta{Name: "broker-manager", Namespace: "koperator-system", Labels: template.Labels}
+	pod.ObjectMeta = metav1.ObjectMeta{Name: program, Namespace: "koperator-system", Labels: template.Labels}
 	if err := api.Create(context.Background(), pod, client.DryRunAll); err != nil {
-		t.Errorf("the Pod is refused: %v", err)
+		t.Errorf("the Pod of %s is refused: %v", program, err)
 	}
 }
 
-// checkRights asks the API server what broker-manager may do. A right is a verb and a resource, as kubectl auth can-i
+// checkRights asks the API server what a program may do. A right is a verb and a resource, as kubectl auth can-i
 // takes it.
-func checkRights(t *testing.T, namespace string, rights map[string]bool) {
+func checkRights(t *testing.T, program, namespace string, rights map[string]bool) {
 	t.Helper()
 	for _, right := range slices.Sorted(maps.Keys(rights)) {
 		verb, resource, _ := strings.Cut(right, " ")
 		resource, subresource, _ := strings.Cut(resource, "/")
 		resource, group, _ := strings.Cut(resource, ".")
 		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-			User:   "system:serviceaccount:koperator-system:broker-manager",
+			User:   "system:serviceaccount:koperator-system:" + program,
 			Groups: []string{"system:serviceaccounts", "system:authenticated"},
 			ResourceAttributes: &authorizationv1.ResourceAttributes{
 				Namespace: namespace, Verb: verb, Group: group, Resource: resource, Subresource: subresource,
@@ -153,7 +178,7 @@ func checkRights(t *testing.T, namespace string, rights map[string]bool) {
 			t.Fatalf("asking for a right: %v", err)
 		}
 		if review.Status.Allowed != rights[right] {
-			t.Errorf("%s in namespace %q: allowed is %t", right, namespace, review.Status.Allowed)
+			t.Errorf("%s: %s in namespace %q: allowed is %t", program, right, namespace, review.Status.Allowed)
 		}
 	}
 }
@@ -163,14 +188,16 @@ var metricName = regexp.MustCompile(`koperator_[a-z_]+`)
 // TestAlertsUseMetricsThatExist finds an alert that can never fire because a metric was given another name.
 func TestAlertsUseMetricsThatExist(t *testing.T) {
 	var code strings.Builder
-	err := filepath.WalkDir("../../controllers", func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.Name() == "metrics.go" {
-			code.Write(readFile(t, path))
+	for _, folder := range []string{"../../controllers", "../../envoy"} {
+		err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.Name() == "metrics.go" {
+				code.Write(readFile(t, path))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatalf("reading the code: %v", err)
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatalf("reading the code: %v", err)
 	}
 	names := metricName.FindAllString(string(readFile(t, "../../config/prometheus/rules.yaml")), -1)
 	if len(names) == 0 {
