@@ -151,6 +151,7 @@ bench: cluster-tool ## How long things take and how much memory they need; print
 generate: ## Generate deep copies, apply configurations, CRDs and roles from the Go code.
 	$(TOOL) controller-gen object crd:maxDescLen=10000 applyconfiguration paths=./apis/... output:crd:dir=config/crd/bases
 	$(TOOL) controller-gen rbac:roleName=koperator-broker-manager paths=./controllers/... output:rbac:dir=config/rbac/broker-manager
+	$(TOOL) controller-gen rbac:roleName=koperator-envoy-manager paths=./envoy/... output:rbac:dir=config/rbac/envoy-manager
 
 .PHONY: update-golden
 update-golden: cluster-tool ## Write the golden files again. Read the difference: a changed Pod restarts every broker.
@@ -164,7 +165,7 @@ fmt: ## Format the Go code.
 
 .PHONY: build
 build: ## Build the programs into bin/: static, for an image of nothing else.
-	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-s -w' -o $(BIN)/broker-manager ./cmd/broker-manager
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-s -w' -o $(BIN)/ $(addprefix ./cmd/,$(PROGRAMS))
 
 .PHONY: images
 images: images-demo ## Make container images, without a container engine, into bin/images/.
@@ -174,9 +175,20 @@ images: images-demo ## Make container images, without a container engine, into b
 images-demo: cluster-tool build
 	$(call step,images)
 	mkdir -p $(BIN)/images
-	$(BIN)/cluster image program broker-manager $(BIN)/broker-manager --tag $(OUR_TAG) --output $(BIN)/images/broker-manager.tar
+	for program in $(PROGRAMS); do \
+	  $(BIN)/cluster image program $$program $(BIN)/$$program --tag $(call tag_of,$$program) --output $(BIN)/images/$$program.tar; \
+	done
 	$(BIN)/cluster image kafka $(KAFKA_VERSION) --output $(BIN)/images/kafka-$(KAFKA_VERSION).tar
 	$(BIN)/cluster image envoy --output $(BIN)/images/envoy-$(ENVOY_VERSION).tar
+	@$(MAKE) --no-print-directory $(KAFKA_CLIENT)
+
+# Kafka's own tools with their Java, out of the image: each of its layers is a tar in a tar.
+$(KAFKA_CLIENT): $(BIN)/images/kafka-$(KAFKA_VERSION).tar
+	@rm -rf $@ $@.new; mkdir -p $@.new; \
+	for layer in $$(tar -xOf $< manifest.json | grep -o '[0-9a-f]*\.tar'); do \
+	  if tar -xOf $< $$layer | tar -t | grep -c '^opt/' > /dev/null; then tar -xOf $< $$layer | tar -x -C $@.new opt; fi; \
+	done; \
+	mv $@.new $@
 
 .PHONY: clean
 clean: ## Remove what was built here. What is in the cache of the user stays.
@@ -205,8 +217,9 @@ install: ## Install the CRDs and broker-manager. Say which image: BROKER_MANAGER
 
 .PHONY: uninstall
 uninstall: ## Remove broker-manager. The CRDs, and with them all KafkaClusters, stay.
-	$(KUBECTL) delete --ignore-not-found -k config/manager/broker-manager
-	$(KUBECTL) delete --ignore-not-found -k config/rbac/broker-manager
+	for program in $(PROGRAMS); do \
+	  $(KUBECTL) delete --ignore-not-found -k config/manager/$$program; $(KUBECTL) delete --ignore-not-found -k config/rbac/$$program; \
+	done
 
 ##@ Help
 

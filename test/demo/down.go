@@ -68,9 +68,13 @@ func (d *demo) removeNamespace(ctx context.Context) error {
 		return err
 	}
 	if owner == somebody {
-		binding := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "broker-manager-secrets"}}
 		say("namespace %s was there before the demo; it stays", namespace)
-		return d.deleteUnlessUsed(ctx, binding, namespace)
+		for _, name := range []string{"broker-manager-secrets", "envoy-manager-secrets"} {
+			if err := d.deleteUnlessUsed(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}, namespace); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	return d.deleteUnlessUsed(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, namespace)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,11 +31,12 @@ func (d *demo) install(ctx context.Context) error {
 		say("Koperator is installed on this cluster already; the demo uses it as it is")
 		return nil
 	}
-	if err := d.requireImage("BROKER_MANAGER_IMAGE", d.managerImage); err != nil {
+	if err := errors.Join(d.requireImage("BROKER_MANAGER_IMAGE", d.managerImage), d.requireImage("ENVOY_MANAGER_IMAGE", d.envoyManagerImage)); err != nil {
 		return err
 	}
 	begin := time.Now()
-	overlay, err := d.writeOverlay("install", fmt.Sprintf("images: [{name: koperator/broker-manager, %s}]", imageFields(d.managerImage)), "config/default")
+	images := fmt.Sprintf("images: [{name: koperator/broker-manager, %s}, {name: koperator/envoy-manager, %s}]", imageFields(d.managerImage), imageFields(d.envoyManagerImage))
+	overlay, err := d.writeOverlay("install", images, "config/default")
 	if err != nil {
 		return err
 	}
@@ -44,10 +46,12 @@ func (d *demo) install(ctx context.Context) error {
 	if _, err := d.kubectl(ctx, "", "wait", "--for=condition=Established", "--timeout=60s", "crd/kafkaclusters.kafka.koperator.dev"); err != nil {
 		return err
 	}
-	if err := await(ctx, 2*time.Minute, "broker-manager", d.managerRuns); err != nil {
-		return err
+	for _, program := range []string{"broker-manager", "envoy-manager"} {
+		if err := await(ctx, 2*time.Minute, program, d.runs(program)); err != nil {
+			return err
+		}
 	}
-	say("Koperator is installed (config/default): %s, %s", d.managerImage, seconds(time.Since(begin)))
+	say("Koperator is installed (config/default): %s, %s, %s", d.managerImage, d.envoyManagerImage, seconds(time.Since(begin)))
 	return nil
 }
 
@@ -98,16 +102,19 @@ func imageFields(image string) string {
 	return fmt.Sprintf("newName: %q, newTag: latest", image)
 }
 
-func (d *demo) managerRuns(ctx context.Context) (string, bool) {
-	deployment := &appsv1.Deployment{}
-	if err := d.kube.Get(ctx, client.ObjectKey{Namespace: systemNamespace, Name: "broker-manager"}, deployment); err != nil {
-		return err.Error(), false
+// runs looks whether one of Koperator's programs runs.
+func (d *demo) runs(program string) func(context.Context) (string, bool) {
+	return func(ctx context.Context) (string, bool) {
+		deployment := &appsv1.Deployment{}
+		if err := d.kube.Get(ctx, client.ObjectKey{Namespace: systemNamespace, Name: program}, deployment); err != nil {
+			return err.Error(), false
+		}
+		status, wanted := deployment.Status, ptr.Deref(deployment.Spec.Replicas, 1)
+		if status.ObservedGeneration >= deployment.Generation && status.UpdatedReplicas == wanted && status.AvailableReplicas >= 1 {
+			return "", true
+		}
+		return fmt.Sprintf("%d of %d replicas are available; kubectl -n %s describe pods says more", status.AvailableReplicas, wanted, systemNamespace), false
 	}
-	status, wanted := deployment.Status, ptr.Deref(deployment.Spec.Replicas, 1)
-	if status.ObservedGeneration >= deployment.Generation && status.UpdatedReplicas == wanted && status.AvailableReplicas >= 1 {
-		return "", true
-	}
-	return fmt.Sprintf("%d of %d replicas are available; kubectl -n %s describe pods says more", status.AvailableReplicas, wanted, systemNamespace), false
 }
 
 // makeNamespace makes the namespace of the demo. In one that is there already only the right to Secrets is added.
@@ -150,6 +157,9 @@ func (d *demo) applyCluster(ctx context.Context) error {
 	}
 	if err := unstructured.SetNestedField(cluster.Object, d.kafkaImage, "spec", "image"); err != nil {
 		return fmt.Errorf("changing the sample: %w", err)
+	}
+	if err := d.addExternalListeners(cluster); err != nil {
+		return err
 	}
 	cluster.SetName(clusterName)
 	cluster.SetNamespace(namespace)

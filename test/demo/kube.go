@@ -32,9 +32,11 @@ const (
 
 // demo is one run.
 type demo struct {
-	root         string // of the repository
-	managerImage string
-	kafkaImage   string
+	root              string // of the repository
+	managerImage      string
+	envoyManagerImage string
+	kafkaImage        string
+	envoyImage        string
 
 	kube      client.Client
 	clientset kubernetes.Interface
@@ -44,7 +46,10 @@ type demo struct {
 
 // connect finds the repository and the cluster, and says clearly if there is none.
 func connect(ctx context.Context) (*demo, error) {
-	d := &demo{managerImage: os.Getenv("BROKER_MANAGER_IMAGE"), kafkaImage: os.Getenv("KAFKA_IMAGE"), begin: time.Now()}
+	d := &demo{
+		managerImage: os.Getenv("BROKER_MANAGER_IMAGE"), envoyManagerImage: os.Getenv("ENVOY_MANAGER_IMAGE"),
+		kafkaImage: os.Getenv("KAFKA_IMAGE"), envoyImage: os.Getenv("ENVOY_IMAGE"), begin: time.Now(),
+	}
 	var err error
 	if d.root, err = findRoot(); err != nil {
 		return nil, err
@@ -96,7 +101,8 @@ func (d *demo) requireImage(variable, image string) error {
 	}
 	return fmt.Errorf(`%s is not set: say which image the nodes of the cluster at %s can get, for example
 
-  make demo BROKER_MANAGER_IMAGE=registry.example.com/broker-manager:dev KAFKA_IMAGE=apache/kafka:4.3.1
+  make demo BROKER_MANAGER_IMAGE=registry.example.com/broker-manager:dev \
+            ENVOY_MANAGER_IMAGE=registry.example.com/envoy-manager:dev KAFKA_IMAGE=apache/kafka:4.3.1
 
 (or, for a cluster on this machine: env -u KUBECONFIG make demo)`, variable, d.host)
 }

@@ -19,12 +19,17 @@ const usage = `usage: go run ./test/demo COMMAND
 
   up       install Koperator, start a Kafka cluster and send records through it; again, it only looks
   down     remove what up made
+  outside  send records through the load balancer; to be run where clients are, outside the Kubernetes cluster
   install  install Koperator and nothing else
 
 The cluster is the one that kubectl talks to (KUBECONFIG). These variables say which images its nodes can get:
 
   BROKER_MANAGER_IMAGE  broker-manager, of this repository (make build)
+  ENVOY_MANAGER_IMAGE   envoy-manager, of this repository (make build)
   KAFKA_IMAGE           Kafka in the layout of the official image
+  ENVOY_IMAGE           Envoy in the layout of the official image; without it there is no access from outside
+  KAFKA_CLIENT          for outside: a folder with what is in Kafka's image
+  DEMO_OUTSIDE          how to run the demo's command outside, outside of the Kubernetes cluster; up does that at its end
 `
 
 func main() {
@@ -40,7 +45,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	commands := map[string]func(*demo, context.Context) error{
-		"up": (*demo).up, "down": (*demo).down, "install": (*demo).install,
+		"up": (*demo).up, "down": (*demo).down, "outside": (*demo).outside, "install": (*demo).install,
 	}
 	if len(args) != 1 || commands[args[0]] == nil {
 		fmt.Fprint(os.Stderr, usage)
@@ -62,7 +67,7 @@ func (d *demo) up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	steps := []func(context.Context) error{d.install, d.makeNamespace, d.applyCluster, d.watchCluster, d.sendRecords, d.show}
+	steps := []func(context.Context) error{d.install, d.makeNamespace, d.applyCluster, d.watchCluster, d.sendRecords, d.sendFromOutside, d.show}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err

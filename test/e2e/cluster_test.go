@@ -273,7 +273,7 @@ func (c *cluster) ours() client.ListOption {
 func (c *cluster) podList(t *testing.T) map[int32]*corev1.Pod {
 	t.Helper()
 	list := &corev1.PodList{}
-	if err := kube.List(t.Context(), list, c.inNamespace(), c.ours()); err != nil {
+	if err := kube.List(t.Context(), list, c.inNamespace(), c.ours(), client.HasLabels{v1beta1.LabelBrokerID}); err != nil {
 		t.Fatalf("listing Pods: %v", err)
 	}
 	pods := map[int32]*corev1.Pod{}

@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
+	"koperator.dev/koperator/test/clients"
 )
 
 // Ports of a node: the two that are always there, and the one of the listener that all clusters here have.
@@ -50,31 +50,44 @@ func (c *cluster) adminTLS(ctx context.Context) (*tls.Config, error) {
 	if err := kube.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: c.name + "-admin"}, secret); err != nil {
 		return nil, fmt.Errorf("reading the admin's Secret: %w", err)
 	}
-	pair, err := tls.X509KeyPair(secret.Data["tls.crt"], secret.Data["tls.key"])
-	if err != nil {
-		return nil, fmt.Errorf("reading the admin's certificate: %w", err)
-	}
-	authority := x509.NewCertPool()
-	if !authority.AppendCertsFromPEM(secret.Data["ca.crt"]) {
-		return nil, errors.New("the admin's Secret has no certificate in ca.crt")
-	}
-	return &tls.Config{RootCAs: authority, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+	return clients.Identity(secret.Data).TLS()
 }
 
-// dial makes a client of Kafka that speaks to the cluster's listener, for as long as the test lasts. It is less patient
-// than franz-go's default, which waits 10 s for a host that does not answer.
+// dial makes a client of Kafka that speaks to the cluster's internal listener, for as long as the test lasts.
 func (c *cluster) dial(t *testing.T, options ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	config, err := c.adminTLS(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	return c.dialAt(t, c.seeds(t), options...)
+}
+
+// seeds are all brokers of the spec, on the internal listener.
+func (c *cluster) seeds(t *testing.T) []string {
+	t.Helper()
 	kc := c.mustGet(t)
 	var seeds []string
 	for _, b := range kc.Spec.Brokers {
 		if hasRole(kc, b, v1beta1.RoleBroker) {
 			seeds = append(seeds, c.address(b.ID, clientPort))
 		}
+	}
+	return seeds
+}
+
+// dialAt makes a client that starts from seeds, for as long as the test lasts.
+func (c *cluster) dialAt(t *testing.T, seeds []string, options ...kgo.Opt) *kgo.Client {
+	t.Helper()
+	cl, err := c.clientAt(t.Context(), seeds, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	return cl
+}
+
+// clientAt makes a client that is less patient than franz-go's default, which waits 10 s for a host that does not answer.
+func (c *cluster) clientAt(ctx context.Context, seeds []string, options ...kgo.Opt) (*kgo.Client, error) {
+	config, err := c.adminTLS(ctx)
+	if err != nil {
+		return nil, err
 	}
 	cl, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(seeds...),
@@ -88,10 +101,9 @@ func (c *cluster) dial(t *testing.T, options ...kgo.Opt) *kgo.Client {
 		kgo.DisableClientMetrics(),
 	}, options...)...)
 	if err != nil {
-		t.Fatalf("making a client: %v", err)
+		return nil, fmt.Errorf("making a client: %w", err)
 	}
-	t.Cleanup(cl.Close)
-	return cl
+	return cl, nil
 }
 
 func hasRole(kc *v1beta1.KafkaCluster, b v1beta1.Broker, role v1beta1.Role) bool {
@@ -179,6 +191,16 @@ func createTopic(t *testing.T, cl *kgo.Client, name string, assignments ...[]int
 		if err := kerr.ErrorForCode(created.ErrorCode); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 			t.Fatalf("creating topic %s: %v %v", name, err, created.ErrorMessage)
 		}
+	}
+}
+
+// deleteTopic deletes a topic.
+func deleteTopic(t *testing.T, cl *kgo.Client, name string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patienceOfKafka)
+	defer cancel()
+	if _, err := kadm.NewClient(cl).DeleteTopic(ctx, name); err != nil {
+		t.Fatalf("deleting topic %s: %v", name, err)
 	}
 }
 

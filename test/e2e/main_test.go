@@ -37,10 +37,14 @@ var settings = struct {
 	root         string // of the repository
 	clusterTool  []string
 	managerImage string
+	envoyManager string // its image
+	envoyImage   string
 	image        string // Kafka 4.3.1
 	oldImage     string // Kafka 4.2.1
-	artifacts    string
-	keep         bool
+	// kafkaClient is a folder with what is in Kafka's image: Kafka's own tools and their Java.
+	kafkaClient string
+	artifacts   string
+	keep        bool
 }{}
 
 func TestMain(m *testing.M) {
@@ -79,7 +83,10 @@ func readSettings() error {
 	if tool := strings.Fields(os.Getenv("KOPERATOR_CLUSTER")); len(tool) > 0 {
 		settings.clusterTool = tool
 	}
-	settings.managerImage = fromEnv("MANAGER_IMAGE", "localhost/broker-manager:dev")
+	settings.managerImage = fromEnv("BROKER_MANAGER_IMAGE", "localhost/broker-manager:dev")
+	settings.envoyManager = fromEnv("ENVOY_MANAGER_IMAGE", "localhost/envoy-manager:dev")
+	settings.envoyImage = fromEnv("ENVOY_IMAGE", "localhost/envoy:1.40.0")
+	settings.kafkaClient = fromEnv("KAFKA_CLIENT", filepath.Join(root, "bin", "kafka-client-4.3.1"))
 	settings.image = fromEnv("KAFKA_IMAGE", "localhost/kafka:4.3.1")
 	settings.oldImage = fromEnv("OLD_KAFKA_IMAGE", "localhost/kafka:4.2.1")
 	settings.artifacts = fromEnv("E2E_ARTIFACTS", filepath.Join(root, "bin", "e2e-artifacts"))

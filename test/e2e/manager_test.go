@@ -19,9 +19,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// broker-manager as config/default installs it.
+// The programs as config/default installs them.
 const (
 	managerNamespace = "koperator-system"
+	envoyManager     = "envoy-manager"
 	managerName      = "broker-manager"
 	managerLease     = "broker-manager.koperator.dev"
 )
@@ -44,8 +45,26 @@ func installManager() error {
 	if _, err := kubectl(ctx, "wait", "--for=condition=Established", "--timeout=60s", "crd/kafkaclusters.kafka.koperator.dev"); err != nil {
 		return err
 	}
-	_, err = await(ctx, 90*time.Second, "broker-manager", managerLeads, func(format string, args ...any) { fmt.Printf(format+"\n", args...) })
-	return err
+	for name, runs := range map[string]look{managerName: managerLeads, envoyManager: deploymentRuns(envoyManager)} {
+		if _, err := await(ctx, 90*time.Second, name, runs, func(format string, args ...any) { fmt.Printf(format+"\n", args...) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deploymentRuns looks whether a Deployment is as it should be.
+func deploymentRuns(name string) look {
+	return func(ctx context.Context) (string, bool) {
+		deployment := &appsv1.Deployment{}
+		if err := kube.Get(ctx, client.ObjectKey{Namespace: managerNamespace, Name: name}, deployment); err != nil {
+			return err.Error(), false
+		}
+		status, wanted := deployment.Status, ptr.Deref(deployment.Spec.Replicas, 1)
+		return fmt.Sprintf("%d of %d replicas of %s are available", status.AvailableReplicas, wanted, name),
+			status.ObservedGeneration >= deployment.Generation && status.UpdatedReplicas == wanted &&
+				status.AvailableReplicas == wanted && status.Replicas == wanted
+	}
 }
 
 // checkNodes gives a clear error where a Pod would only stay Pending.
@@ -72,36 +91,30 @@ func writeOverlay() (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	name, tag := settings.managerImage, "latest"
-	if colon := strings.LastIndex(name, ":"); colon > strings.LastIndex(name, "/") {
-		name, tag = name[:colon], name[colon+1:]
-	}
-	overlay := fmt.Sprintf(`resources: [../../config/default]
-images: [{name: koperator/broker-manager, newName: %q, newTag: %q}]
-patches:
-- target: {kind: Deployment, name: %s}
+	overlay := "resources: [../../config/default]\nimages:\n"
+	patches := "patches:\n"
+	for _, program := range []struct{ name, image string }{{managerName, settings.managerImage}, {envoyManager, settings.envoyManager}} {
+		name, tag := program.image, "latest"
+		if colon := strings.LastIndex(name, ":"); colon > strings.LastIndex(name, "/") {
+			name, tag = name[:colon], name[colon+1:]
+		}
+		overlay += fmt.Sprintf("- {name: koperator/%s, newName: %q, newTag: %q}\n", program.name, name, tag)
+		patches += fmt.Sprintf(`- target: {kind: Deployment, name: %[1]s}
   patch: |
     apiVersion: apps/v1
     kind: Deployment
-    metadata: {name: %s}
-    spec: {template: {metadata: {annotations: {e2e.koperator.dev/installed: %q}}}}
-`, name, tag, managerName, managerName, time.Now().Format(time.RFC3339))
+    metadata: {name: %[1]s}
+    spec: {template: {metadata: {annotations: {e2e.koperator.dev/installed: %[2]q}}}}
+`, program.name, time.Now().Format(time.RFC3339))
+	}
+	overlay += patches
 	return dir, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(overlay), 0o644)
 }
 
 // managerLeads tells whether the newest broker-manager is available and leads, and no older one is left.
 func managerLeads(ctx context.Context) (string, bool) {
-	deployment := &appsv1.Deployment{}
-	if err := kube.Get(ctx, client.ObjectKey{Namespace: managerNamespace, Name: managerName}, deployment); err != nil {
-		return err.Error(), false
-	}
-	status, wanted := deployment.Status, ptr.Deref(deployment.Spec.Replicas, 1)
-	if status.ObservedGeneration < deployment.Generation || status.UpdatedReplicas != wanted ||
-		status.AvailableReplicas != wanted || status.Replicas != wanted {
-		return fmt.Sprintf("%d of %d replicas are available, %d are up to date, %s", status.AvailableReplicas, wanted, status.UpdatedReplicas, podTrouble(ctx)), false
-	}
-	if wanted == 0 {
-		return "stopped", false
+	if seen, ok := deploymentRuns(managerName)(ctx); !ok {
+		return seen + ", " + podTrouble(ctx), false
 	}
 	pod, err := managerPod(ctx)
 	if err != nil {
@@ -163,17 +176,25 @@ func changeManager(t *testing.T, change func(*appsv1.Deployment)) {
 // withoutManager does something while broker-manager does not run at all.
 func withoutManager(t *testing.T, do func()) {
 	t.Helper()
+	withoutProgram(t, managerName, do)
+	waitFor(t, 90*time.Second, "broker-manager to be back", managerLeads)
+}
+
+// withoutProgram does something while one of Koperator's programs does not run at all.
+func withoutProgram(t *testing.T, name string, do func()) {
+	t.Helper()
+	deployment := &appsv1.Deployment{}
+	deployment.Name, deployment.Namespace = name, managerNamespace
 	replicas := int32(1)
-	changeManager(t, func(d *appsv1.Deployment) {
-		replicas, d.Spec.Replicas = ptr.Deref(d.Spec.Replicas, 1), ptr.To[int32](0)
+	modify(t, deployment, func() {
+		replicas, deployment.Spec.Replicas = ptr.Deref(deployment.Spec.Replicas, 1), ptr.To[int32](0)
 	})
-	defer func() {
-		changeManager(t, func(d *appsv1.Deployment) { d.Spec.Replicas = &replicas })
-		waitFor(t, 90*time.Second, "broker-manager to be back", managerLeads)
-	}()
-	waitFor(t, 60*time.Second, "broker-manager to be gone", func(ctx context.Context) (string, bool) {
-		pods, err := managerPods(ctx)
-		return fmt.Sprintf("%d Pods, %v", len(pods), err), err == nil && len(pods) == 0
+	defer modify(t, deployment, func() { deployment.Spec.Replicas = &replicas })
+	ours := client.MatchingLabels(deployment.Spec.Selector.MatchLabels)
+	waitFor(t, time.Minute, name+" to be gone", func(ctx context.Context) (string, bool) {
+		pods := &corev1.PodList{}
+		err := kube.List(ctx, pods, client.InNamespace(managerNamespace), ours)
+		return fmt.Sprintf("%d Pods, %v", len(pods.Items), err), err == nil && len(pods.Items) == 0
 	})
 	do()
 }

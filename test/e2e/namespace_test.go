@@ -31,8 +31,10 @@ func newNamespace(t *testing.T) string {
 	if err := kube.Create(t.Context(), namespace); err != nil {
 		t.Fatalf("creating namespace: %v", err)
 	}
-	if err := kube.Create(t.Context(), secretsAllowed(name)); err != nil {
-		t.Fatalf("allowing broker-manager the Secrets of %s: %v", name, err)
+	for _, program := range []string{managerName, envoyManager} {
+		if err := kube.Create(t.Context(), secretsAllowed(name, program)); err != nil {
+			t.Fatalf("allowing %s the Secrets of %s: %v", program, name, err)
+		}
 	}
 	t.Cleanup(func() {
 		collectIfFailed(t, name)
@@ -50,11 +52,11 @@ func newNamespace(t *testing.T) string {
 }
 
 // secretsAllowed is what a user makes for each namespace with KafkaClusters: see config/namespaces.
-func secretsAllowed(namespace string) *rbacv1.RoleBinding {
+func secretsAllowed(namespace, program string) *rbacv1.RoleBinding {
 	binding := &rbacv1.RoleBinding{}
-	binding.Name, binding.Namespace = "broker-manager-secrets", namespace
-	binding.RoleRef = rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "koperator-broker-manager-secrets"}
-	binding.Subjects = []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: managerName, Namespace: managerNamespace}}
+	binding.Name, binding.Namespace = program+"-secrets", namespace
+	binding.RoleRef = rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "koperator-" + program + "-secrets"}
+	binding.Subjects = []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: program, Namespace: managerNamespace}}
 	return binding
 }
 

@@ -36,10 +36,16 @@ const betweenRecords = 10 * time.Millisecond
 // startTraffic writes to a topic, a hundred records a second, until the traffic is ended.
 func (c *cluster) startTraffic(t *testing.T, topic string) *traffic {
 	t.Helper()
+	return c.startTrafficThrough(t, topic, c.seeds(t)...)
+}
+
+// startTrafficThrough does so by a listener that is found at seeds.
+func (c *cluster) startTrafficThrough(t *testing.T, topic string, seeds ...string) *traffic {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	tr := &traffic{
 		topic: topic, stop: stop, done: make(chan struct{}), acked: map[int]bool{},
-		client: c.dial(t, kgo.DefaultProduceTopic(topic), kgo.RequiredAcks(kgo.AllISRAcks()), kgo.ProducerLinger(0),
+		client: c.dialAt(t, seeds, kgo.DefaultProduceTopic(topic), kgo.RequiredAcks(kgo.AllISRAcks()), kgo.ProducerLinger(0),
 			kgo.RecordPartitioner(kgo.RoundRobinPartitioner())),
 	}
 	t.Cleanup(stop)

@@ -32,6 +32,8 @@ var (
 		{paths: []string{"findmnt"}, debian: "util-linux"},
 		{paths: []string{"mkfs.xfs"}, debian: "xfsprogs"},
 		{paths: cniPaths(), debian: "containernetworking-plugins"},
+		// A client of Kafka to use outside the cluster: cluster exec -- kcat ...
+		{paths: []string{"kcat"}, debian: "kcat"},
 	}
 	toBuild = []requirement{
 		{paths: []string{"gcc"}, debian: "gcc"},
