@@ -99,7 +99,8 @@ type ExternalAccess struct {
 	// +optional
 	AllowedSources []string `json:"allowedSources,omitempty"`
 
-	// Limits of each proxy.
+	// Limits of each proxy. A change closes the connections of the listener, one
+	// after the other.
 	// +optional
 	Limits *ExternalLimits `json:"limits,omitempty"`
 
@@ -213,12 +214,12 @@ type ExternalService struct {
 
 // ExternalLimits are the limits of each proxy on a listener.
 type ExternalLimits struct {
-	// Connections at the same time.
+	// Connections at the same time; with mode PortPerBroker on each port.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10000000
 	// +optional
 	MaxConnections *int64 `json:"maxConnections,omitempty"`
-	// New connections in a second.
+	// New connections in a second, over all ports of the listener.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
 	// +optional

@@ -48,7 +48,8 @@ type ExternalAccessApplyConfiguration struct {
 	// client if the load balancer keeps it (externalTrafficPolicy: Local) or
 	// sends it (proxyProtocol).
 	AllowedSources []string `json:"allowedSources,omitempty"`
-	// Limits of each proxy.
+	// Limits of each proxy. A change closes the connections of the listener, one
+	// after the other.
 	Limits *ExternalLimitsApplyConfiguration `json:"limits,omitempty"`
 	// Whether the load balancer sends the address of the client in front of each
 	// connection (PROXY protocol, version 1 or 2). Connections without it are

@@ -7,9 +7,9 @@ package v1beta1
 //
 // ExternalLimits are the limits of each proxy on a listener.
 type ExternalLimitsApplyConfiguration struct {
-	// Connections at the same time.
+	// Connections at the same time; with mode PortPerBroker on each port.
 	MaxConnections *int64 `json:"maxConnections,omitempty"`
-	// New connections in a second.
+	// New connections in a second, over all ports of the listener.
 	MaxConnectionRate *int32 `json:"maxConnectionRate,omitempty"`
 }
 
