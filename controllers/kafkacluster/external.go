@@ -57,6 +57,37 @@ func (m *member) startedWith() *desired.Intent {
 	return intent
 }
 
+// sharedAddresses finds brokers that the spec gives one address: clients of one would be led to the other. For the rules of
+// the schema it would cost too much to compare all of them.
+func sharedAddresses(kc *v1beta1.KafkaCluster) []string {
+	var problems []string
+	for _, l := range kc.Spec.Listeners {
+		if l.External == nil {
+			continue
+		}
+		has := map[string]int32{}
+		for _, b := range l.External.Brokers {
+			address := ownAddress(l.External.Mode, b)
+			if other, taken := has[address]; taken && address != "" {
+				problems = append(problems, fmt.Sprintf("spec.listeners[%s].external.brokers: %d and %d have the same address, %s: give each its own", l.Name, other, b.ID, address))
+			}
+			has[address] = b.ID
+		}
+	}
+	return problems
+}
+
+// ownAddress is what tells a broker from the others, as far as the spec says: by host name its host, by port both.
+func ownAddress(mode v1beta1.ExternalMode, b v1beta1.ExternalBrokerOverride) string {
+	switch {
+	case mode != v1beta1.ExternalPortPerBroker:
+		return b.Host
+	case b.Host == "" || b.Port == 0:
+		return ""
+	}
+	return net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
+}
+
 // reportUnaddressed says which listeners brokers that run have not opened yet.
 func (s *scope) reportUnaddressed() {
 	for _, l := range s.cluster.Spec.Listeners {

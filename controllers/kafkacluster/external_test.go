@@ -151,6 +151,33 @@ func configOf(id int32, key, value string) func(*v1beta1.KafkaClusterSpec) {
 	}
 }
 
+func TestBrokersWithOneAddressAreReported(t *testing.T) {
+	const host = "big.public.example.com"
+	for name, test := range map[string]struct {
+		mode    v1beta1.ExternalMode
+		brokers []v1beta1.ExternalBrokerOverride
+		want    bool
+	}{
+		"a host twice":                   {v1beta1.ExternalSNI, []v1beta1.ExternalBrokerOverride{{ID: 101, Host: host}, {ID: 102, Host: host, Port: 443}}, true},
+		"other hosts":                    {v1beta1.ExternalSNI, []v1beta1.ExternalBrokerOverride{{ID: 101, Host: host}, {ID: 102, Host: "x." + host}}, false},
+		"ports alone":                    {v1beta1.ExternalSNI, []v1beta1.ExternalBrokerOverride{{ID: 101, Port: 443}, {ID: 102, Port: 443}}, false},
+		"by port, a host and port twice": {v1beta1.ExternalPortPerBroker, []v1beta1.ExternalBrokerOverride{{ID: 101, Host: host, Port: 443}, {ID: 102, Host: host, Port: 443}}, true},
+		"by port, other ports":           {v1beta1.ExternalPortPerBroker, []v1beta1.ExternalBrokerOverride{{ID: 101, Host: host, Port: 443}, {ID: 102, Host: host, Port: 444}}, false},
+		"by port, allocated ports":       {v1beta1.ExternalPortPerBroker, []v1beta1.ExternalBrokerOverride{{ID: 101, Host: host}, {ID: 102, Host: host}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := externalListenerOf("public", 9094)
+			l.External.Mode, l.External.Brokers = test.mode, test.brokers
+			s := &scope{cluster: &v1beta1.KafkaCluster{Spec: v1beta1.KafkaClusterSpec{Listeners: []v1beta1.Listener{l}}}}
+			_ = s.checkSpec(t.Context())
+			said := strings.Join(s.problems, "; ")
+			if got := strings.Contains(said, "101 and 102 have the same address, "+host); got != test.want {
+				t.Errorf("problems: %q", said)
+			}
+		})
+	}
+}
+
 // A broker is told its address outside when it starts, and only then: its first start waits for it. Controllers do not.
 func TestFirstStartWaitsForExternalAddress(t *testing.T) {
 	w := newWorld(t)
@@ -240,21 +267,31 @@ func TestLostAddressesRestartNothing(t *testing.T) {
 
 // A ConfigMap that does not say what a broker runs with says nothing of what it told its clients.
 func TestLostAddressesAndConfigMapRestartNothing(t *testing.T) {
-	w := newWorld(t)
-	w.reached()
-	before := w.pods()
-	w.envoy = nil
-	w.dropStatus("orders")
-	w.must(w.client.Delete(w, get(w, "orders-100", &corev1.ConfigMap{})))
-	w.later(2 * patience)
-	for range 4 {
-		w.pass("orders")
-		w.play()
-	}
-	for name, uid := range w.pods() {
-		if before[name] != uid {
-			t.Errorf("Pod %s is another one", name)
-		}
+	for name, lose := range map[string]func(*world, *corev1.ConfigMap) error{
+		"deleted": func(w *world, config *corev1.ConfigMap) error { return w.client.Delete(w, config) },
+		"edited": func(w *world, config *corev1.ConfigMap) error {
+			config.Data["server.properties"] = "advertised.listeners=PUBLIC://elsewhere.example.com:9094\n"
+			return w.client.Update(w, config)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.reached()
+			before := w.pods()
+			w.envoy = nil
+			w.dropStatus("orders")
+			w.must(lose(w, get(w, "orders-100", &corev1.ConfigMap{})))
+			w.later(2 * patience)
+			for range 4 {
+				w.pass("orders")
+				w.play()
+			}
+			for name, uid := range w.pods() {
+				if before[name] != uid {
+					t.Errorf("Pod %s is another one", name)
+				}
+			}
+		})
 	}
 }
 

@@ -26,6 +26,7 @@ func (s *scope) checkSpec(context.Context) error {
 	for _, p := range serverproperties.CheckDynamicConfig(s.cluster.Spec.DynamicConfig, serverproperties.ClusterLevel) {
 		s.problems = append(s.problems, "spec.dynamicConfig: "+p.String())
 	}
+	s.problems = append(s.problems, sharedAddresses(s.cluster)...)
 	for _, m := range s.members {
 		if m.leaving() {
 			continue

@@ -3,20 +3,16 @@ package quorum
 import (
 	"cmp"
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"koperator.dev/koperator/controllers/internal/kafka"
+	"koperator.dev/koperator/controllers/internal/stories"
 )
-
-var update = flag.Bool("update", false, "write the stories again")
 
 // simulation is a metadata quorum: processes of controllers, and the voters that they have agreed on.
 type simulation struct {
@@ -26,6 +22,7 @@ type simulation struct {
 	leader    int32
 	reachable bool
 	isStarted bool
+	rand      *rand.Rand
 }
 
 // process is a controller that runs, or has run: its directory is known to the leader.
@@ -212,7 +209,7 @@ func (s *simulation) wantedVoters() int {
 	return count
 }
 
-func (s *simulation) isDone() bool {
+func (s *simulation) IsOver() bool {
 	var have []int32
 	for _, v := range s.voters {
 		if p := s.process(v.ID, v.DirectoryID); p == nil || !p.up {
@@ -277,7 +274,7 @@ func (s *story) describeVoters() string {
 	return strings.Join(names, ", ")
 }
 
-var stories = map[string]func(*story){
+var told = map[string]func(*story){
 	"nothing-to-do": func(s *story) {
 		s.passes(3)
 	},
@@ -368,30 +365,19 @@ var stories = map[string]func(*story){
 }
 
 func TestStories(t *testing.T) {
-	for name, tell := range stories {
+	for name, tell := range told {
 		t.Run(name, func(t *testing.T) {
 			s := &story{t: t, simulation: newSimulation(0, 1, 2)}
 			s.tell("Given the voters %s. 0a is controller 0 with the directory a.", s.describeVoters())
 			tell(s)
-			file := filepath.Join("testdata", name+".story")
-			if *update {
-				if err := os.WriteFile(file, []byte(s.text.String()), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := s.text.String(); got != string(want) {
-				t.Errorf("the story has changed; if it should, run the test with -update and review it.\n--- got\n%s\n--- want\n%s", got, want)
-			}
+			stories.Compare(t, name, s.text.String())
 		})
 	}
 }
 
-// disturb changes what is wanted, or lets a controller fail or come back. At most a minority of the voters is down.
-func (s *simulation) disturb(r *rand.Rand) {
+// Disturb changes what is wanted, or lets a controller fail or come back. At most a minority of the voters is down.
+func (s *simulation) Disturb() {
+	r := s.rand
 	id := int32(r.IntN(7))
 	p := s.running(id)
 	switch r.IntN(5) {
@@ -429,8 +415,8 @@ func (s *simulation) disturb(r *rand.Rand) {
 	}
 }
 
-// mend starts every controller that is down, with the directory that it had last.
-func (s *simulation) mend() {
+// Mend starts every controller that is down, with the directory that it had last.
+func (s *simulation) Mend() {
 	s.reachable = true
 	for _, id := range []int32{0, 1, 2, 3, 4, 5, 6} {
 		if s.running(id) != nil {
@@ -445,36 +431,22 @@ func (s *simulation) mend() {
 	}
 }
 
+func (s *simulation) Pass() error {
+	_, err := s.pass()
+	s.step()
+	return err
+}
+
+func (s *simulation) String() string {
+	return fmt.Sprintf("the voters %+v never become %v: %+v", s.voters, s.wanted, Next(s.facts()).Waits)
+}
+
 func TestRandomQuorums(t *testing.T) {
-	quorums := 3000
-	if testing.Short() {
-		quorums = 500
-	}
-	for seed := range quorums {
-		r := rand.New(rand.NewPCG(uint64(seed), 1))
+	stories.Random(t, 3000, func(r *rand.Rand) stories.Simulation {
 		s := newSimulation([]int32{0, 1, 2, 3, 4}[:1+r.IntN(5)]...)
-		for i := range 60 {
-			if r.IntN(4) == 0 {
-				s.disturb(r)
-			}
-			if _, err := s.pass(); err != nil {
-				t.Fatalf("seed %d, pass %d: %v", seed, i, err)
-			}
-			s.step()
-		}
-		s.mend()
-		var plan Plan
-		for i := 0; !s.isDone(); i++ {
-			if i > 60 {
-				t.Fatalf("seed %d: the voters %+v never become %v: %+v", seed, s.voters, s.wanted, plan.Waits)
-			}
-			var err error
-			if plan, err = s.pass(); err != nil {
-				t.Fatalf("seed %d, after mending: %v", seed, err)
-			}
-			s.step()
-		}
-	}
+		s.rand = r
+		return s
+	})
 }
 
 // A controller that was formatted again is known with its former directory for a while: the new one is added.

@@ -2,16 +2,13 @@ package removal
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write the stories again")
+	"koperator.dev/koperator/controllers/internal/stories"
+)
 
 // simulation is one node that is leaving.
 type simulation struct {
@@ -29,6 +26,10 @@ type simulation struct {
 	reachable  bool
 	silent     bool // it does not answer DescribeLogDirs
 	last       bool
+
+	// isMended: what is assigned to it is moved away, step by step.
+	isMended bool
+	rand     *rand.Rand
 }
 
 type podState int
@@ -151,7 +152,7 @@ func describe(step Step) string {
 	return text + "."
 }
 
-var stories = map[string]func(*story){
+var told = map[string]func(*story){
 	"broker": func(s *story) {
 		s.tell("Given a broker with 3 replicas that the spec no longer has.")
 		s.passes(2)
@@ -245,28 +246,17 @@ var stories = map[string]func(*story){
 }
 
 func TestStories(t *testing.T) {
-	for name, tell := range stories {
+	for name, tell := range told {
 		t.Run(name, func(t *testing.T) {
 			s := &story{t: t, simulation: newSimulation(false, true, 3)}
 			tell(s)
-			file := filepath.Join("testdata", name+".story")
-			if *update {
-				if err := os.WriteFile(file, []byte(s.text.String()), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := s.text.String(); got != string(want) {
-				t.Errorf("the story has changed; if it should, run the test with -update and review it.\n--- got\n%s\n--- want\n%s", got, want)
-			}
+			stories.Compare(t, name, s.text.String())
 		})
 	}
 }
 
-func (s *simulation) disturb(r *rand.Rand) {
+func (s *simulation) Disturb() {
+	r := s.rand
 	switch r.IntN(8) {
 	case 0:
 		s.pod = none
@@ -294,40 +284,32 @@ func (s *simulation) disturb(r *rand.Rand) {
 	}
 }
 
+func (s *simulation) Pass() error {
+	if s.isMended {
+		s.assigned = max(0, s.assigned-1)
+	}
+	err := s.apply(Next(s.facts()))
+	s.step()
+	return err
+}
+
+func (s *simulation) Mend() { s.reachable, s.silent, s.voter, s.isMended = true, false, false, true }
+
+func (s *simulation) IsOver() bool { return Next(s.facts()).Action == Done }
+
+func (s *simulation) String() string { return fmt.Sprintf("%+v", Next(s.facts())) }
+
 func TestRandomRemovals(t *testing.T) {
-	for seed := range 5000 {
-		r := rand.New(rand.NewPCG(uint64(seed), 1))
+	stories.Random(t, 5000, func(r *rand.Rand) stories.Simulation {
 		controller := r.IntN(3) == 0
 		s := newSimulation(controller, !controller || r.IntN(2) == 0, 0)
 		if s.broker {
 			s.assigned = r.IntN(4)
 			s.onDisk = s.assigned
 		}
-		for i := range 40 {
-			if r.IntN(3) == 0 {
-				s.disturb(r)
-			}
-			if err := s.apply(Next(s.facts())); err != nil {
-				t.Fatalf("seed %d, pass %d: %v", seed, i, err)
-			}
-			s.step()
-		}
-		s.reachable, s.silent, s.voter = true, false, false
-		for i := 0; ; i++ {
-			s.assigned = max(0, s.assigned-1)
-			step := Next(s.facts())
-			if step.Action == Done {
-				break
-			}
-			if i > 60 {
-				t.Fatalf("seed %d: the removal does not end: %+v", seed, step)
-			}
-			if err := s.apply(step); err != nil {
-				t.Fatalf("seed %d, at the end: %v", seed, err)
-			}
-			s.step()
-		}
-	}
+		s.rand = r
+		return s
+	})
 }
 
 // Every combination of facts: nothing is taken away without its proof, and every step has a reason.

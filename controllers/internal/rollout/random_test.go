@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"koperator.dev/koperator/controllers/internal/kafka"
+	"koperator.dev/koperator/controllers/internal/stories"
 )
 
 // ruleBroken holds a plan against what must never happen. It is written without the planner's own helpers.
@@ -132,8 +133,8 @@ func randomSimulation(r *rand.Rand) *simulation {
 	return s
 }
 
-// pass is one pass, held against the rules.
-func (s *simulation) pass() error {
+// Pass is one pass, held against the rules.
+func (s *simulation) Pass() error {
 	facts := s.facts()
 	plan := Next(facts)
 	if err := ruleBroken(facts, plan); err != nil {
@@ -178,8 +179,8 @@ func incomplete(f Facts, plan Plan) error {
 	return nil
 }
 
-// disturb makes something go wrong.
-func (s *simulation) disturb() {
+// Disturb makes something go wrong.
+func (s *simulation) Disturb() {
 	n := s.nodes[s.rand.IntN(len(s.nodes))]
 	switch s.rand.IntN(6) {
 	case 0:
@@ -202,8 +203,8 @@ func (s *simulation) disturb() {
 	}
 }
 
-// mend makes everything well again.
-func (s *simulation) mend() {
+// Mend makes everything well again.
+func (s *simulation) Mend() {
 	s.reachable = true
 	for _, n := range s.nodes {
 		n.broken, n.stuck = false, false
@@ -214,36 +215,18 @@ func (s *simulation) mend() {
 	}
 }
 
-func (s *simulation) isRolled() bool {
+func (s *simulation) IsOver() bool {
 	return !slices.ContainsFunc(s.nodes, func(n *simNode) bool { return n.reason != "" || n.state != running })
 }
 
+func (s *simulation) String() string { return fmt.Sprintf("%+v", Next(s.facts()).Waits) }
+
 func TestRandomClusters(t *testing.T) {
-	clusters := 2000
-	if testing.Short() {
-		clusters = 200
-	}
-	for seed := range clusters {
-		s := randomSimulation(rand.New(rand.NewPCG(uint64(seed), 1)))
+	stories.Random(t, 2000, func(r *rand.Rand) stories.Simulation {
+		s := randomSimulation(r)
 		s.wantNewConfiguration()
-		for i := range 60 {
-			if s.rand.IntN(4) == 0 {
-				s.disturb()
-			}
-			if err := s.pass(); err != nil {
-				t.Fatalf("seed %d, pass %d: %v", seed, i, err)
-			}
-		}
-		s.mend()
-		for i := 0; !s.isRolled(); i++ {
-			if i > 60*len(s.nodes) {
-				t.Fatalf("seed %d: the rollout does not end: %+v", seed, Next(s.facts()).Waits)
-			}
-			if err := s.pass(); err != nil {
-				t.Fatalf("seed %d, after mending, pass %d: %v", seed, i, err)
-			}
-		}
-	}
+		return s
+	})
 }
 
 // One broker that is broken for good stops only those whose partitions need it (rule 4 of the architecture).
@@ -264,7 +247,7 @@ func TestBrokenBrokerStopsNobodyElse(t *testing.T) {
 			if i > 60*len(s.nodes) {
 				t.Fatalf("seed %d: the rollout does not end: %+v", seed, Next(s.facts()).Waits)
 			}
-			if err := s.pass(); err != nil {
+			if err := s.Pass(); err != nil {
 				t.Fatalf("seed %d, pass %d: %v", seed, i, err)
 			}
 		}

@@ -1,16 +1,13 @@
 package rollout
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-)
 
-var update = flag.Bool("update", false, "write the stories again")
+	"koperator.dev/koperator/controllers/internal/stories"
+)
 
 // story is a rollout as sentences.
 type story struct {
@@ -158,7 +155,7 @@ func (s *story) everyNodeNeedsARestart() {
 	s.wantNewConfiguration()
 }
 
-var stories = map[string]func(*story){
+var told = map[string]func(*story){
 	"everything": func(s *story) {
 		s.separate()
 		s.topic("orders", 3, 3, 2, 100, 101, 102)
@@ -374,23 +371,11 @@ func (s *story) reportLagging(id int32) {
 }
 
 func TestStories(t *testing.T) {
-	for name, tell := range stories {
+	for name, tell := range told {
 		t.Run(name, func(t *testing.T) {
 			s := &story{t: t, simulation: &simulation{reachable: true}}
 			tell(s)
-			file := filepath.Join("testdata", name+".story")
-			if *update {
-				if err := os.WriteFile(file, []byte(s.text.String()), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := s.text.String(); got != string(want) {
-				t.Errorf("the story has changed; if it should, run the test with -update and review it.\n--- got\n%s\n--- want\n%s", got, want)
-			}
+			stories.Compare(t, name, s.text.String())
 		})
 	}
 }
