@@ -22,6 +22,7 @@ import (
 // +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.spec.version`
 // +kubebuilder:printcolumn:name="Cluster ID",type=string,JSONPath=`.status.clusterID`,priority=1
 // +kubebuilder:printcolumn:name="Rollout",type=string,JSONPath=`.status.summary.rollout`,priority=1,description="Nodes that wait for a restart"
+// +kubebuilder:printcolumn:name="Bootstrap",type=string,JSONPath=`.status.externalListeners[0].bootstrap`,priority=1,description="Where clients outside of Kubernetes start from, on the first listener for them"
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.summary.message`,description="The first thing that waits, and for what"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 40",message="metadata.name must have at most 40 characters, because host names of brokers are made from it"
