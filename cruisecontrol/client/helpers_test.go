@@ -7,6 +7,9 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"time"
+
+	"k8s.io/utils/clock"
 )
 
 // received is a request that arrived at a test's server.
@@ -53,9 +56,14 @@ func says(status int, body string) http.HandlerFunc {
 	}
 }
 
+// impatient is a clock on which pauses take no time.
+type impatient struct{ clock.RealClock }
+
+func (i impatient) NewTimer(time.Duration) clock.Timer { return i.RealClock.NewTimer(0) }
+
 func newClient(t *testing.T, address string, change ...func(*Config)) Client {
 	t.Helper()
-	cfg := Config{URL: address}
+	cfg := Config{URL: address, Clock: impatient{}}
 	for _, c := range change {
 		c(&cfg)
 	}
