@@ -174,7 +174,7 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="self.type == 'LoadBalancer' || (!has(self.loadBalancerClass) && !has(self.loadBalancerSourceRanges))",message="loadBalancerClass and loadBalancerSourceRanges are for type LoadBalancer: remove them, or use allowedSources"
 // +kubebuilder:validation:XValidation:rule="self.type != 'ClusterIP' || !has(self.externalTrafficPolicy)",fieldPath=".externalTrafficPolicy",message="externalTrafficPolicy is for the types LoadBalancer and NodePort: remove it"
-// +kubebuilder:validation:XValidation:rule="self.type != 'LoadBalancer' || oldSelf.type != 'LoadBalancer' || (has(self.loadBalancerClass) ? self.loadBalancerClass : '') == (has(oldSelf.loadBalancerClass) ? oldSelf.loadBalancerClass : '')",fieldPath=".loadBalancerClass",message="loadBalancerClass cannot be set, changed or removed later: add a listener with the new class, then remove this one"
+// +kubebuilder:validation:XValidation:rule="self.type != 'LoadBalancer' || oldSelf.type != 'LoadBalancer' || (has(self.loadBalancerClass) == has(oldSelf.loadBalancerClass) && (!has(self.loadBalancerClass) || self.loadBalancerClass == oldSelf.loadBalancerClass))",fieldPath=".loadBalancerClass",message="loadBalancerClass cannot be set, changed or removed later: add a listener with the new class, then remove this one"
 type ExternalService struct {
 	// LoadBalancer: a load balancer of the cloud. NodePort: a port of each
 	// Kubernetes Node. ClusterIP: reached by something of the user's own.
