@@ -99,7 +99,7 @@ verify-generated: ## Fail if generated files are not up to date.
 test-unit: cluster-tool ## The inner loop: unit and golden tests, and controllers on a real kube-apiserver.
 	$(call step,unit tests and controllers (building the kube-apiserver takes ten minutes once))
 	$(WITH_ENVOY); assets=$(ASSETS); KUBEBUILDER_ASSETS=$$assets \
-	  $(GO) test $(TEST_FLAGS) ./apis/... ./cmd/... ./controllers/... ./envoy/... ./test/demo/...
+	  $(GO) test $(TEST_FLAGS) ./apis/... ./cmd/... ./controllers/... ./cruisecontrol/... ./envoy/... ./test/cruisecontrol/... ./test/demo/...
 
 .PHONY: test-api
 test-api: cluster-tool ## Every rule of the CRDs, the samples and the manifests on a real kube-apiserver.
@@ -125,7 +125,7 @@ test-e2e: cluster-tool images ## End to end on a local Kubernetes of its own: cr
 test-full: test ## All of test, again with the race detector, and against Kafka's own processes.
 	$(call step,race detector)
 	$(WITH_ENVOY); assets=$(ASSETS); KOPERATOR_TEST_FULL=1 KUBEBUILDER_ASSETS=$$assets \
-	  $(GO) test -race -timeout 60m ./apis/... ./cmd/... ./controllers/... ./envoy/...
+	  $(GO) test -race -timeout 60m ./apis/... ./cmd/... ./controllers/... ./cruisecontrol/... ./envoy/... ./test/cruisecontrol/...
 	$(call step,against Kafka)
 	@$(MAKE) --no-print-directory test-kafka
 	$(call step,a full disk)
