@@ -88,6 +88,22 @@ func ownAddress(mode v1beta1.ExternalMode, b v1beta1.ExternalBrokerOverride) str
 	return net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
 }
 
+// hiddenSources warns of lists of allowed addresses that are compared with those of Nodes: they refuse everybody, or let
+// everybody in. A network that keeps the clients' own addresses is nothing that we could see.
+func hiddenSources(kc *v1beta1.KafkaCluster) []string {
+	var warnings []string
+	for _, l := range kc.Spec.Listeners {
+		if l.External == nil || len(l.External.AllowedSources) == 0 || l.External.ProxyProtocol || l.External.Service == nil {
+			continue
+		}
+		service := l.External.Service
+		if service.Type != v1beta1.ExternalClusterIP && service.ExternalTrafficPolicy != string(corev1.ServiceExternalTrafficPolicyLocal) {
+			warnings = append(warnings, fmt.Sprintf("listener %s: proxies see the addresses of Kubernetes Nodes, and allowedSources is about clients: set externalTrafficPolicy: Local, or proxyProtocol where the load balancer sends the clients' addresses", l.Name))
+		}
+	}
+	return warnings
+}
+
 // reportUnaddressed says which listeners brokers that run have not opened yet.
 func (s *scope) reportUnaddressed() {
 	for _, l := range s.cluster.Spec.Listeners {

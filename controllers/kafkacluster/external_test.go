@@ -178,6 +178,31 @@ func TestBrokersWithOneAddressAreReported(t *testing.T) {
 	}
 }
 
+func TestAllowedSourcesThatProxiesDoNotSee(t *testing.T) {
+	lists := func(access *v1beta1.ExternalAccess) { access.AllowedSources = []string{"10.0.0.0/8"} }
+	for name, test := range map[string]struct {
+		change func(*v1beta1.ExternalAccess)
+		want   bool
+	}{
+		"Nodes hide clients":                      {lists, true},
+		"nobody is left out":                      {func(access *v1beta1.ExternalAccess) { access.AllowedSources = nil }, false},
+		"the load balancer sends the addresses":   {func(access *v1beta1.ExternalAccess) { lists(access); access.ProxyProtocol = true }, false},
+		"Nodes keep the addresses":                {func(access *v1beta1.ExternalAccess) { lists(access); access.Service.ExternalTrafficPolicy = "Local" }, false},
+		"something of the user's own is in front": {func(access *v1beta1.ExternalAccess) { lists(access); access.Service.Type = v1beta1.ExternalClusterIP }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := externalListenerOf("public", 9094)
+			l.External.Service = &v1beta1.ExternalService{Type: v1beta1.ExternalLoadBalancer}
+			test.change(l.External)
+			s := &scope{cluster: &v1beta1.KafkaCluster{Spec: v1beta1.KafkaClusterSpec{Listeners: []v1beta1.Listener{l}}}}
+			_ = s.checkSpec(t.Context())
+			if got := strings.Contains(strings.Join(s.warnings, "; "), "listener public"); got != test.want || len(s.problems) > 0 {
+				t.Errorf("warnings: %v, problems: %v", s.warnings, s.problems)
+			}
+		})
+	}
+}
+
 // A broker is told its address outside when it starts, and only then: its first start waits for it. Controllers do not.
 func TestFirstStartWaitsForExternalAddress(t *testing.T) {
 	w := newWorld(t)

@@ -27,6 +27,7 @@ func (s *scope) checkSpec(context.Context) error {
 		s.problems = append(s.problems, "spec.dynamicConfig: "+p.String())
 	}
 	s.problems = append(s.problems, sharedAddresses(s.cluster)...)
+	s.warnings = append(s.warnings, hiddenSources(s.cluster)...)
 	for _, m := range s.members {
 		if m.leaving() {
 			continue
