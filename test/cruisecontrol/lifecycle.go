@@ -33,7 +33,7 @@ func (s *Server) serve() error {
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
-	s.address = listener.Addr().String()
+	s.address, s.listens = listener.Addr().String(), true
 	s.web = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, IdleTimeout: 30 * time.Second}
 	go func(web *http.Server, listener net.Listener) { _ = web.Serve(listener) }(s.web, listener)
 	return nil
@@ -72,8 +72,8 @@ func (s *Server) Restart() error {
 	}
 	s.process = newProcess(s)
 	s.notify()
-	if s.address == s.opts.Address {
-		return nil // it never listened by itself
+	if !s.listens {
+		return nil
 	}
 	return s.serve()
 }

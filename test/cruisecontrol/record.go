@@ -2,7 +2,9 @@ package cruisecontrol
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -54,6 +56,16 @@ func (s *Server) recordAnswer(i int, c *call, resp *response) {
 	if !resp.hangUp {
 		s.requests[i].Status = resp.status
 	}
+	if s.log != nil {
+		_ = json.NewEncoder(s.log).Encode(s.requests[i])
+	}
+}
+
+// LogTo writes each request, when it is answered, as a line of JSON.
+func (s *Server) LogTo(w io.Writer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log = w
 }
 
 // Requests returns what has arrived, in its order.

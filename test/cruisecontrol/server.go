@@ -2,6 +2,7 @@ package cruisecontrol
 
 import (
 	"context"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -43,8 +44,10 @@ type Server struct {
 	samples  samples
 	faults   []*Fault
 	requests []Request
+	log      io.Writer
 	web      *http.Server
 	address  string
+	listens  bool // after Start
 }
 
 // New returns a Server that runs and listens nowhere yet. Requests to Kafka end with ctx.
