@@ -315,6 +315,7 @@ func TestBrokerMoves(t *testing.T) {
 	pod.Status.PodIP, pod.Status.PodIPs = "10.9.9.9", []corev1.PodIP{{IP: "10.9.9.9"}}
 	w.must(w.client.Status().Update(w, pod))
 	w.pass(orders)
+	w.pass(orders)
 	for _, r := range []*replica{w.first, w.second} {
 		if !strings.Contains(endpointsOf(r, w.namespace+key), "10.9.9.9") {
 			t.Errorf("the proxies of the %s replica are not told", r.name)
@@ -373,6 +374,29 @@ func (w *world) count(text string) int {
 	return count
 }
 
+// Proxies that answer at once make one write and not two.
+func TestQuickAnswersMakeOneWrite(t *testing.T) {
+	w := newWorld(t)
+	w.started()
+	pod := w.broker(orders, 100)
+	pod.Status.PodIP, pod.Status.PodIPs = "10.9.9.9", []corev1.PodIP{{IP: "10.9.9.9"}}
+	w.must(w.client.Status().Update(w, pod))
+	w.writes = nil
+	if result := w.pass(orders); result.RequeueAfter > settleTime || len(w.writes) > 0 {
+		t.Errorf("the next pass comes after %s, and was written: %v", result.RequeueAfter, w.writes)
+	}
+	w.acceptAll()
+	w.clock.Step(settleTime / 5)
+	_, err := w.first.leader.Reconcile(w, w.request())
+	w.must(err)
+	if broker := w.broker100(sni); broker.Endpoint != "10.9.9.9:9094" || broker.AcceptedBy != 2 || broker.PendingSince != nil {
+		t.Errorf("%+v", broker)
+	}
+	if got := w.count("apply status"); got != 1 {
+		t.Errorf("%d writes of status", got)
+	}
+}
+
 // However much happens, status is written once a second at most.
 func TestStatusIsWrittenOnceASecond(t *testing.T) {
 	w := newWorld(t)
@@ -418,9 +442,11 @@ func TestProxiesOfAnotherReplicaCount(t *testing.T) {
 	w.must(err)
 	w.acceptBy(w.first, proxies[0])
 	w.must(w.second.exchange.Tell(w))
-	w.clock.Step(statusInterval)
-	_, err = w.first.leader.Reconcile(w, w.request())
-	w.must(err)
+	for range 2 {
+		w.clock.Step(statusInterval)
+		_, err = w.first.leader.Reconcile(w, w.request())
+		w.must(err)
+	}
 	if broker := w.broker100(sni); broker.AcceptedBy != 1 {
 		t.Errorf("a proxy that was told something else counts: %+v", broker)
 	}

@@ -22,6 +22,8 @@ type memory struct {
 	verified map[string]verified
 	// statusWritten is when status was last written.
 	statusWritten time.Time
+	// unsettled is since when proxies have been given time to answer, before it is told that they have not.
+	unsettled time.Time
 	// pendingSince is when a proxy was first seen that has not accepted something of a listener.
 	pendingSince map[string]time.Time
 }

@@ -18,8 +18,12 @@ import (
 	"koperator.dev/koperator/envoy/fleet/objects"
 )
 
-// statusInterval is the least time between two writes of a cluster's status: proxies answer in bursts.
-const statusInterval = time.Second
+const (
+	// statusInterval is the least time between two writes of a cluster's status: proxies answer in bursts.
+	statusInterval = time.Second
+	// settleTime is how long proxies get for their answers before it is told that they have not answered.
+	settleTime = 250 * time.Millisecond
+)
 
 // part is what envoy-manager owns of a status.
 type part struct {
@@ -50,22 +54,47 @@ func (s *scope) writeStatus(ctx context.Context) error {
 	}
 	setMetrics(nameOf(s.cluster), after)
 	if before.equals(after) {
+		s.memory.unsettled = time.Time{}
 		return nil
 	}
 	if len(s.fleets) == 0 && s.isAlone() {
 		s.again(time.Minute)
 		return nil
 	}
-	if wait := s.memory.statusWritten.Add(statusInterval).Sub(s.now); wait > 0 {
+	if wait := s.waitForMore(before, after); wait > 0 {
 		s.again(wait)
 		return nil
 	}
 	if err := s.applyStatus(ctx, after); err != nil {
 		return err
 	}
-	s.memory.statusWritten = s.now
+	s.memory.statusWritten, s.memory.unsettled = s.now, time.Time{}
 	s.announce(before, after)
 	return nil
+}
+
+// waitForMore is how long to wait before a write, because more is to come: most answers of proxies take some milliseconds.
+func (s *scope) waitForMore(before, after part) time.Duration {
+	wait := s.memory.statusWritten.Add(statusInterval).Sub(s.now)
+	if len(before.listeners) == 0 || after.pending() <= before.pending() {
+		return wait
+	}
+	if s.memory.unsettled.IsZero() {
+		s.memory.unsettled = s.now
+	}
+	return max(wait, s.memory.unsettled.Add(settleTime).Sub(s.now))
+}
+
+// pending counts what not all proxies have accepted.
+func (p part) pending() int {
+	count := 0
+	for _, listener := range p.listeners {
+		count += pendingBrokers(listener)
+		if isPending(listener) {
+			count++
+		}
+	}
+	return count
 }
 
 // isAlone tells whether nobody else has said anything in status. Then our part stays until somebody does: server-side apply

@@ -109,7 +109,7 @@ func scheme() *runtime.Scheme {
 	return scheme
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	c, err := client.NewWithWatch(apiServer, client.Options{Scheme: scheme()})
 	if err != nil {
@@ -184,13 +184,13 @@ func (w *world) tryPass(name string) (reconcile.Result, error) {
 	return w.first.leader.Reconcile(w, request)
 }
 
-// settle makes as many passes as it takes until one changes nothing.
+// settle makes as many passes as it takes until one changes nothing, and waits for nothing.
 func (w *world) settle(name string) {
 	w.Helper()
 	for range 10 {
 		before := w.cluster(name).ResourceVersion
-		w.pass(name)
-		if w.cluster(name).ResourceVersion == before {
+		result := w.pass(name)
+		if w.cluster(name).ResourceVersion == before && result.RequeueAfter > statusInterval {
 			return
 		}
 	}
