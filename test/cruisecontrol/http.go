@@ -136,6 +136,10 @@ func (r *response) write(w http.ResponseWriter) {
 	}
 	length := utf8.RuneCountInString(r.body)
 	header := w.Header()
+	if r.kind != textHTML && r.status != http.StatusMethodNotAllowed {
+		header.Set("Cruise-Control-Version", version)
+		header["Cruise-Control-Commit_Id"] = []string{"stand-in"}
+	}
 	for name, value := range r.headers {
 		header.Set(name, value)
 	}
