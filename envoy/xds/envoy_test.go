@@ -44,10 +44,10 @@ type envoy struct {
 // startEnvoy starts a proxy of orders that asks the control planes. It does not wait until it is ready.
 func startEnvoy(t testing.TB, node string, planes ...*controlPlane) *envoy {
 	t.Helper()
-	return startEnvoyWith(t, node, nil, planes...)
+	return startEnvoyWith(t, node, 1, planes...)
 }
 
-func startEnvoyWith(t testing.TB, node string, arguments []string, planes ...*controlPlane) *envoy {
+func startEnvoyWith(t testing.TB, node string, workers int, planes ...*controlPlane) *envoy {
 	t.Helper()
 	// Not t.TempDir, which can be too long for the path of a socket.
 	dir, err := os.MkdirTemp("", "xds")
@@ -66,11 +66,9 @@ func startEnvoyWith(t testing.TB, node string, arguments []string, planes ...*co
 	e.certificates(t, authority.leaf(t, proxyRequest(FleetURI(orders))), authority.CertificatePEM)
 	e.render(t, planes)
 
-	arguments = append([]string{
+	command := exec.Command(envoyProgram(t),
 		"-c", filepath.Join(dir, "bootstrap.yaml"), "--service-cluster", orders, "--service-node", node,
-		"--disable-hot-restart", "--concurrency", "1", "--drain-time-s", "2", "--drain-strategy", "gradual", "-l", "warning",
-	}, arguments...)
-	command := exec.Command(envoyProgram(t), arguments...)
+		"--disable-hot-restart", "--concurrency", strconv.Itoa(workers), "--drain-time-s", "2", "--drain-strategy", "gradual", "-l", "warning")
 	command.Stdout, command.Stderr = e.messages, e.messages
 	if err := command.Start(); err != nil {
 		t.Fatal(err)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"strings"
+	"slices"
 	"sync"
 	"testing"
 
@@ -28,9 +28,15 @@ type simulated struct {
 	// answered is called after each answer.
 	answered func()
 
-	mu    sync.Mutex
-	has   map[translate.ResourceName]string
-	bytes int
+	mu  sync.Mutex
+	has map[translate.ResourceName]string
+	// services are the names of endpoints by cluster.
+	services map[string]string
+	bytes    int
+}
+
+func newSimulated(node string) *simulated {
+	return &simulated{node: node, has: map[translate.ResourceName]string{}, services: map[string]string{}}
 }
 
 // run speaks until the stream ends. Listeners are asked for once clusters are there, as at Envoy's start.
@@ -64,6 +70,7 @@ func (s *simulated) first() error {
 	for name, hash := range s.has {
 		versions[name.Type][name.Name] = hash
 	}
+	names := slices.Collect(maps.Values(s.services))
 	s.mu.Unlock()
 	from := node(s.node, orders)
 	if err := s.stream.Send(&discovery.DeltaDiscoveryRequest{Node: from, TypeUrl: translate.TypeCluster.URL(), InitialResourceVersions: versions[translate.TypeCluster]}); err != nil {
@@ -71,10 +78,6 @@ func (s *simulated) first() error {
 	}
 	if len(versions[translate.TypeCluster]) == 0 {
 		return nil
-	}
-	var names []string
-	for name := range versions[translate.TypeCluster] {
-		names = append(names, name+"@1")
 	}
 	if err := s.stream.Send(&discovery.DeltaDiscoveryRequest{TypeUrl: translate.TypeEndpoint.URL(), ResourceNamesSubscribe: names, InitialResourceVersions: versions[translate.TypeEndpoint]}); err != nil {
 		return err
@@ -125,7 +128,7 @@ func (s *simulated) apply(of translate.Type, response *discovery.DeltaDiscoveryR
 	begin = of == translate.TypeCluster && len(s.has) == 0
 	for _, resource := range response.GetResources() {
 		name := translate.ResourceName{Type: of, Name: resource.GetName()}
-		if of == translate.TypeEndpoint && !s.wants(name.Name) {
+		if of == translate.TypeEndpoint && !s.wants(name) {
 			continue
 		}
 		if _, had := s.has[name]; !had && of == translate.TypeCluster {
@@ -133,17 +136,18 @@ func (s *simulated) apply(of translate.Type, response *discovery.DeltaDiscoveryR
 			if err := resource.GetResource().UnmarshalTo(message); err != nil {
 				return nil, nil, false, err
 			}
-			subscribe = append(subscribe, message.GetEdsClusterConfig().GetServiceName())
+			s.services[name.Name] = message.GetEdsClusterConfig().GetServiceName()
+			subscribe = append(subscribe, s.services[name.Name])
 		}
 		s.has[name] = resource.GetVersion()
 	}
 	for _, removed := range response.GetRemovedResources() {
 		name := translate.ResourceName{Type: of, Name: removed}
 		if _, had := s.has[name]; had && of == translate.TypeCluster {
-			// Of the clusters that this is used with.
-			service := translate.ResourceName{Type: translate.TypeEndpoint, Name: removed + "@1"}
+			service := translate.ResourceName{Type: translate.TypeEndpoint, Name: s.services[removed]}
 			unsubscribe = append(unsubscribe, service.Name)
 			delete(s.has, service)
+			delete(s.services, removed)
 		}
 		delete(s.has, name)
 	}
@@ -151,9 +155,8 @@ func (s *simulated) apply(of translate.Type, response *discovery.DeltaDiscoveryR
 }
 
 // wants is true for the endpoints of a cluster that is there. A response can cross the end of a subscription.
-func (s *simulated) wants(endpoints string) bool {
-	_, there := s.has[translate.ResourceName{Type: translate.TypeCluster, Name: strings.TrimSuffix(endpoints, "@1")}]
-	return there
+func (s *simulated) wants(endpoints translate.ResourceName) bool {
+	return s.services[clusterOf(endpoints)] == endpoints.Name
 }
 
 func (s *simulated) holds() map[translate.ResourceName]string {
@@ -172,7 +175,7 @@ func TestManyProxiesAndPublishersAtOnce(t *testing.T) {
 	var all []*simulated
 	for i := range 8 {
 		random := rand.New(rand.NewPCG(uint64(i), 2))
-		s := &simulated{node: fmt.Sprintf("proxy-%d", i), has: map[translate.ResourceName]string{}}
+		s := newSimulated(fmt.Sprintf("proxy-%d", i))
 		if i%2 == 0 {
 			// Half of them reject what is sent with others, sometimes, and accept it alone.
 			s.judge = func(r *discovery.DeltaDiscoveryResponse) string {

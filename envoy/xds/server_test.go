@@ -13,6 +13,7 @@ import (
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	rpc "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 	"k8s.io/utils/clock"
@@ -183,6 +184,20 @@ func TestRejectionWithoutANameIsFound(t *testing.T) {
 		missing := slices.DeleteFunc(ack.Missing, func(n translate.ResourceName) bool { return n.Type != translate.TypeCluster })
 		return slices.Equal(ack.Rejected, []Rejection{{Resource: "Cluster " + c(2), Message: text}}) && slices.Equal(missing, []translate.ResourceName{clusterName(2)})
 	})
+}
+
+// What is open and not asked for any more holds nothing else up.
+func TestRejectionOfEndpointsThatAreNotAskedForAnyMore(t *testing.T) {
+	plane := startControlPlane(t)
+	plane.publish(t, orders, brokers(1, 2, 3))
+	proxy := plane.connect(t)
+	proxy.ask(translate.TypeEndpoint, node("proxy-a", orders), nil, e(1), e(2), e(3))
+	response := proxy.expect(translate.TypeEndpoint, []string{e(1), e(2), e(3)}, nil)
+	proxy.send(&discovery.DeltaDiscoveryRequest{
+		TypeUrl: response.GetTypeUrl(), ResponseNonce: response.GetNonce(), ResourceNamesUnsubscribe: []string{e(1)},
+		ErrorDetail: &rpc.Status{Code: int32(codes.Internal), Message: "malformed IP address"},
+	})
+	proxy.accept(proxy.expect(translate.TypeEndpoint, []string{e(2), e(3)}, nil))
 }
 
 func TestAnUnknownFleetWaits(t *testing.T) {

@@ -76,6 +76,7 @@ func (t *tracker) settle(name translate.ResourceName) {
 	wanted := t.wanted.hash(name)
 	if wanted == "" || t.accepted[name] == wanted && t.inFlight[name] == 0 {
 		delete(t.missing, name)
+		t.missing = released(t.missing)
 	} else {
 		t.missing[name] = struct{}{}
 	}
@@ -93,7 +94,7 @@ func (t *tracker) ask(of translate.Type, request *discovery.DeltaDiscoveryReques
 		t.asked[of] = true
 		for name, hash := range request.GetInitialResourceVersions() {
 			resource := translate.ResourceName{Type: of, Name: name}
-			t.accepted[resource] = hash
+			t.accepted[resource] = t.shared(resource, hash)
 			t.settle(resource)
 		}
 	}
@@ -125,7 +126,8 @@ func (t *tracker) hasClusters() bool {
 func (t *tracker) send(of translate.Type, sent *discovery.DeltaDiscoveryResponse) {
 	hashes := make(response, len(sent.GetResources())+len(sent.GetRemovedResources()))
 	for _, resource := range sent.GetResources() {
-		hashes[translate.ResourceName{Type: of, Name: resource.GetName()}] = resource.GetVersion()
+		name := translate.ResourceName{Type: of, Name: resource.GetName()}
+		hashes[name] = t.shared(name, resource.GetVersion())
 	}
 	for _, name := range sent.GetRemovedResources() {
 		hashes[translate.ResourceName{Type: of, Name: name}] = ""
@@ -136,6 +138,22 @@ func (t *tracker) send(of translate.Type, sent *discovery.DeltaDiscoveryResponse
 		t.inFlight[name]++
 		t.settle(name)
 	}
+}
+
+// shared is the hash in the one string that all proxies of the fleet can share.
+func (t *tracker) shared(name translate.ResourceName, hash string) string {
+	if wanted := t.wanted.hash(name); wanted == hash {
+		return wanted
+	}
+	return hash
+}
+
+// released gives up the memory of a map that is empty: a map grows, and does not shrink.
+func released[K comparable, V any](m map[K]V) map[K]V {
+	if len(m) == 0 {
+		return map[K]V{}
+	}
+	return m
 }
 
 // close takes what was just sent out of what is open.
@@ -180,6 +198,7 @@ func (t *tracker) answered(nonce string) (response, bool) {
 			delete(t.inFlight, name)
 		}
 	}
+	t.inFlight, t.unanswered = released(t.inFlight), released(t.unanswered)
 	return sent, ok
 }
 
