@@ -355,6 +355,21 @@ func TestWhoIsLetIn(t *testing.T) {
 	until(t, "nobody but the first is connected", func() bool { return plane.fleet("kafka/other-envoy").streams() == 0 })
 }
 
+func TestAProxyThatAnswersNothingIsCutOff(t *testing.T) {
+	plane := startControlPlane(t)
+	plane.publish(t, orders, brokers(1))
+	proxy := plane.connect(t)
+	proxy.ask(translate.TypeEndpoint, node("proxy-a", orders), nil, e(1))
+	for range maxUnanswered {
+		proxy.expect(translate.TypeEndpoint, []string{e(1)}, nil)
+		proxy.send(&discovery.DeltaDiscoveryRequest{TypeUrl: translate.TypeEndpoint.URL(), ResourceNamesUnsubscribe: []string{e(1)}})
+		proxy.ask(translate.TypeEndpoint, nil, nil, e(1))
+	}
+	proxy.expect(translate.TypeEndpoint, []string{e(1)}, nil)
+	proxy.ask(translate.TypeListener, nil, nil)
+	proxy.refused(codes.ResourceExhausted)
+}
+
 func manyNames(count int) []string {
 	names := make([]string, count)
 	for i := range names {

@@ -19,7 +19,7 @@ import (
 // Bounds of what a proxy can make us remember. A fleet of a thousand brokers with several listeners is far below.
 const (
 	maxSubscribed = 1 << 14
-	maxUnanswered = 1 << 14
+	maxUnanswered = 1 << 10
 	maxName       = 1024
 )
 
