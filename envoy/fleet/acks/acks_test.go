@@ -151,7 +151,7 @@ func TestReportFits(t *testing.T) {
 	for i := range missing {
 		missing[i] = translate.ResourceName{Type: translate.TypeCluster, Name: fmt.Sprint(strings.Repeat("x", 150), i)}
 	}
-	for _, proxies := range []int{1, 100, 1000, 5000, 50_000} {
+	for _, proxies := range []int{1, 100, 1000, 5000, 12_000} {
 		report := Report{}
 		for i := range proxies {
 			acks := accepted(r, fmt.Sprint("orders-envoy-5d4f8c7b9-", i), missing...)
