@@ -186,8 +186,8 @@ func keepalive(spec *v1beta1.Keepalive) Keepalive {
 		spec = &v1beta1.Keepalive{}
 	}
 	return Keepalive{
-		Time:        orDefault(spec.TimeSeconds, 60),
-		Interval:    orDefault(spec.IntervalSeconds, 15),
+		Time:        orDefault(spec.TimeSeconds, 20),
+		Interval:    orDefault(spec.IntervalSeconds, 10),
 		Probes:      orDefault(spec.Probes, 4),
 		UserTimeout: orDefault(spec.UserTimeoutSeconds, 30),
 	}

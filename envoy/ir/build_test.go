@@ -53,7 +53,7 @@ func endpoint(id int32, port int32, zone string) *Endpoint {
 	return &Endpoint{Address: address(id), Port: port, Zone: zone}
 }
 
-var defaultKeepalive = Keepalive{Time: 60, Interval: 15, Probes: 4, UserTimeout: 30}
+var defaultKeepalive = Keepalive{Time: 20, Interval: 10, Probes: 4, UserTimeout: 30}
 
 func TestBuild(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -142,7 +142,7 @@ func TestBuild(t *testing.T) {
 				Name: "public", Mode: v1beta1.ExternalPortPerBroker, Port: 9094, ProxyProtocol: true, AccessLog: true,
 				AllowedSources: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")},
 				MaxConnections: 1000, MaxConnectionRate: 50,
-				Keepalive: Keepalive{Time: 10, Interval: 15, Probes: 4, UserTimeout: 90},
+				Keepalive: Keepalive{Time: 10, Interval: 10, Probes: 4, UserTimeout: 90},
 			}}}},
 		},
 		"an allow list of nonsense stays an allow list": {

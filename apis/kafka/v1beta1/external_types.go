@@ -235,13 +235,13 @@ type Keepalive struct {
 	// (TCP_KEEPIDLE).
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=7200
-	// +kubebuilder:default=60
+	// +kubebuilder:default=20
 	// +optional
 	TimeSeconds int32 `json:"timeSeconds,omitempty"`
 	// Seconds between two such questions (TCP_KEEPINTVL).
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=3600
-	// +kubebuilder:default=15
+	// +kubebuilder:default=10
 	// +optional
 	IntervalSeconds int32 `json:"intervalSeconds,omitempty"`
 	// Questions without an answer after which the peer counts as dead

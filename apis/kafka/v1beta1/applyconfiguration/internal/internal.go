@@ -598,7 +598,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: intervalSeconds
       type:
         scalar: numeric
-      default: 15
+      default: 10
     - name: probes
       type:
         scalar: numeric
@@ -606,7 +606,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: timeSeconds
       type:
         scalar: numeric
-      default: 60
+      default: 20
     - name: userTimeoutSeconds
       type:
         scalar: numeric
