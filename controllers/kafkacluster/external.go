@@ -164,8 +164,9 @@ func (s *scope) whyUnaccepted(l v1beta1.Listener, m *member) string {
 		return "envoy-manager does not report the broker"
 	case listener.Brokers[at].Endpoint != net.JoinHostPort(m.pod.Status.PodIP, strconv.Itoa(int(l.Port))):
 		return "the proxies are not told its new address yet"
-	case listener.Brokers[at].AcceptedBy < max(listener.Proxies, 1):
-		return fmt.Sprintf("%d of %d proxies have accepted its new address", listener.Brokers[at].AcceptedBy, listener.Proxies)
+	case listener.Brokers[at].PendingSince != nil:
+		// Not a matter of listener.Proxies: with several groups of proxies, only one of them leads to the broker.
+		return fmt.Sprintf("not all proxies that lead to it have accepted its new address: %d have", listener.Brokers[at].AcceptedBy)
 	}
 	return ""
 }

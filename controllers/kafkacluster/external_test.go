@@ -33,6 +33,8 @@ type envoyManager struct {
 	// brokers that have an address, and those of them whose endpoints the proxies have accepted.
 	brokers, accepted []int32
 	proxies           int32
+	// elsewhere are proxies of other groups, which lead to none of the brokers.
+	elsewhere int32
 	// seen is the generation of the spec that it has looked at; the present one if it is 0.
 	seen int64
 }
@@ -71,7 +73,7 @@ func (w *world) tell() {
 func (w *world) tellListener(l v1beta1.Listener) v1beta1.ExternalListenerStatus {
 	w.Helper()
 	domain := l.External.Domain
-	told := v1beta1.ExternalListenerStatus{Name: l.Name, Bootstrap: fmt.Sprintf("bootstrap.%s:%d", domain, w.envoy.port), Proxies: w.envoy.proxies}
+	told := v1beta1.ExternalListenerStatus{Name: l.Name, Bootstrap: fmt.Sprintf("bootstrap.%s:%d", domain, w.envoy.port), Proxies: w.envoy.proxies + w.envoy.elsewhere}
 	for _, id := range w.envoy.brokers {
 		b := v1beta1.ExternalBrokerStatus{ID: id, Host: fmt.Sprintf("broker-%d.%s", id, domain), Port: w.envoy.port}
 		pod := &corev1.Pod{}
@@ -80,6 +82,9 @@ func (w *world) tellListener(l v1beta1.Listener) v1beta1.ExternalListenerStatus 
 		}
 		if slices.Contains(w.envoy.accepted, id) {
 			b.AcceptedBy = w.envoy.proxies
+		}
+		if b.AcceptedBy < max(w.envoy.proxies, 1) {
+			b.PendingSince = &metav1.Time{Time: w.clock.Now().Truncate(time.Second)}
 		}
 		told.Brokers = append(told.Brokers, b)
 	}
@@ -399,8 +404,8 @@ func TestRolloutWaitsForProxies(t *testing.T) {
 		says   string
 	}{
 		"that are not told its address":        {func(e *envoyManager) { *e = envoyManager{} }, "envoy-manager does not report it"},
-		"that are told, and have not accepted": {func(e *envoyManager) { e.accepted = []int32{101, 102} }, "0 of 2 proxies have accepted its new address"},
-		"that are not there":                   {func(e *envoyManager) { e.proxies = 0 }, "0 of 0 proxies have accepted its new address"},
+		"that are told, and have not accepted": {func(e *envoyManager) { e.accepted = []int32{101, 102} }, "not all proxies that lead to it have accepted its new address: 0 have"},
+		"that are not there":                   {func(e *envoyManager) { e.proxies = 0 }, "not all proxies that lead to it have accepted its new address: 0 have"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -430,6 +435,28 @@ func TestRolloutWaitsForProxies(t *testing.T) {
 				t.Errorf("a minute later, %v is stopped; wanted: orders-101", stopping)
 			}
 		})
+	}
+}
+
+// With several groups of proxies, those of one lead to a broker, and the others are not waited for.
+func TestRolloutWaitsForTheBrokersOwnProxies(t *testing.T) {
+	w := newWorld(t)
+	w.reached()
+	w.envoy.elsewhere = 2
+	w.edit("orders", func(spec *v1beta1.KafkaClusterSpec) {
+		configOf(100, "num.io.threads", "4")(spec)
+		configOf(101, "num.io.threads", "4")(spec)
+	})
+	w.tell()
+	w.passUntilStopped()
+	w.stopInKafka("orders-100")
+	w.play()
+	w.pass("orders")
+	w.play()
+	w.startInKafka("orders-100")
+	w.tell()
+	if stopping := w.passUntilStopped(); !slices.Equal(stopping, []string{"orders-101"}) {
+		t.Errorf("%v is stopped, wanted orders-101: %+v", stopping, w.blockedBy("restart of broker 101"))
 	}
 }
 
