@@ -17,7 +17,17 @@ func (r request) refused(a answer) error {
 		return nil
 	}
 	message := errorMessage(a)
-	return r.broken(classOf(a, message), a, message, nil)
+	return r.broken(classOf(a, message), a, shortened(message), nil)
+}
+
+// maxMessage is enough for every sentence of Cruise Control's, and not for its lists of partitions.
+const maxMessage = 4 << 10
+
+func shortened(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxMessage], "") + "..."
 }
 
 // isParked tells whether a request waits for a review, which nobody makes. Only such an answer names no task.

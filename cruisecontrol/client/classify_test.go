@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -81,6 +82,16 @@ func TestErrorsIs(t *testing.T) {
 	err := fmt.Errorf("submitting: %w", &Error{Class: Busy})
 	if !errors.Is(err, Busy) || errors.Is(err, NotReady) || errors.Is(err, http.ErrServerClosed) {
 		t.Error("errors.Is is wrong")
+	}
+}
+
+// A list of ten thousand partitions is not shown, and what it is about is still understood.
+func TestLongMessage(t *testing.T) {
+	list := strings.Repeat("some-topic-12345, ", 10_000) + "TimeoutException-0"
+	body := `{"errorMessage":"Cannot execute new proposals while there are ongoing partition reassignments initiated by external agent: [` + list + `]."}`
+	_, err := newClient(t, newServer(t, says(500, body)).URL).Rebalance(t.Context(), Execute("token"), RebalanceParameters{})
+	if !errors.Is(err, ForeignReassignment) || len(err.Error()) > 2*maxMessage || !strings.HasSuffix(err.(*Error).Message, "...") {
+		t.Errorf("got %v", err)
 	}
 }
 

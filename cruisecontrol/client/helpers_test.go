@@ -59,7 +59,13 @@ func says(status int, body string) http.HandlerFunc {
 // impatient is a clock on which pauses take no time.
 type impatient struct{ clock.RealClock }
 
-func (i impatient) NewTimer(time.Duration) clock.Timer { return i.RealClock.NewTimer(0) }
+func (i impatient) NewTimer(time.Duration) clock.Timer {
+	return impatientTimer{i.RealClock.NewTimer(0)}
+}
+
+type impatientTimer struct{ clock.Timer }
+
+func (i impatientTimer) Reset(time.Duration) bool { return i.Timer.Reset(0) }
 
 func newClient(t *testing.T, address string, change ...func(*Config)) Client {
 	t.Helper()
