@@ -75,6 +75,14 @@ func TestTerminateWhileMoving(t *testing.T) {
 
 func TestTerminateIdle(t *testing.T) {
 	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { w.Run(ctx) })
+	defer func() { // it goes on after the end
+		cancel()
+		w.clock.Step(time.Second)
+		wg.Wait()
+	}()
 	w.Terminate()
 	if _, err := w.client.State(t.Context(), client.StateParameters{}); err != nil {
 		t.Error(err)

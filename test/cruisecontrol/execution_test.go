@@ -26,11 +26,15 @@ func TestAddAndRemove(t *testing.T) {
 	wantEqual(t, "phase", x.Phase, client.InterBrokerReplicaMovementInProgress)
 	wantEqual(t, "status", w.status(a.TaskID), client.TaskInExecution)
 	wantEqual(t, "task", x.TriggeredUserTaskID, a.TaskID)
-	if x.TriggeredTaskReason[:7] != "op-1-x " || x.NumInProgressPartitionMovements != 5 || x.FinishedDataMovement != 0 || len(x.ExecutionTasks()) != x.NumTotalPartitionMovements {
+	if x.TriggeredTaskReason[:7] != "op-1-x " || x.NumInProgressPartitionMovements != 6 || x.FinishedDataMovement != 0 || len(x.ExecutionTasks()) != x.NumTotalPartitionMovements {
 		t.Errorf("got %+v", x)
 	}
+	// A change of order is none of the plan's movements, and one of the execution's.
+	if s := plan.Summary; s.NumReplicaMovements != 6 || x.NumTotalPartitionMovements != 7 || x.TotalDataToMove != s.DataToMoveMB {
+		t.Errorf("got %+v and %+v", s, x)
+	}
 	w.pass(10 * time.Second)
-	if x = w.executor(); x.NumFinishedPartitionMovements != 5 || x.FinishedDataMovement != 1000 {
+	if x = w.executor(); x.NumFinishedPartitionMovements != 6 || x.FinishedDataMovement != 1000 {
 		t.Errorf("got %+v", x)
 	}
 	w.idle()

@@ -92,9 +92,9 @@ func (s *Server) Run(ctx context.Context) {
 	defer s.mu.Unlock()
 	for ctx.Err() == nil {
 		next := s.clock.Now().Add(time.Second)
-		if s.process != nil {
-			s.process.advance()
-			next = s.process.next(next)
+		if p := s.process; p != nil {
+			p.advance()
+			next = p.next(next) // also if that was its end
 		}
 		s.pause(ctx, next)
 	}

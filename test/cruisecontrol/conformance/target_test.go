@@ -319,7 +319,7 @@ func number(object any, name string) float64 {
 	return n
 }
 
-// plans are good enough for a plan: a chapter of facts is of no use to a monitor that is not ready.
+// ready waits until enough is known of the cluster's load for a plan.
 func (t *target) ready() {
 	t.Helper()
 	t.until("a window", func() bool {

@@ -128,6 +128,9 @@ func (p *plan) make() error {
 		}
 	}
 	p.avoidLeaders()
+	if p.Even || len(p.Add) > 0 {
+		p.evenLeaders()
+	}
 	return nil
 }
 
@@ -346,6 +349,40 @@ func (p *plan) avoidLeaders() {
 		}
 		p.replicas[i] = last(p.replicas[i], func(id int32) bool { return slices.Contains(p.ExcludedForLeadership, id) })
 	}
+}
+
+// evenLeaders changes orders of replicas, so that each broker is the first one about as often.
+func (p *plan) evenLeaders() {
+	leads := map[int32]int{}
+	for i := range p.partitions {
+		leads[p.replicas[i][0]]++
+	}
+	for changed := true; changed; {
+		changed = false
+		for i := range p.partitions {
+			if p.passOn(i, leads) {
+				changed = true
+			}
+		}
+	}
+}
+
+// passOn lets another replica of a partition lead, if its broker leads less.
+func (p *plan) passOn(i int, leads map[int32]int) bool {
+	replicas := p.replicas[i]
+	if p.excluded(p.partitions[i].Topic) {
+		return false
+	}
+	for j, id := range replicas[1:] {
+		if leads[replicas[0]]-leads[id] < 2 || slices.Contains(p.ExcludedForLeadership, id) {
+			continue
+		}
+		leads[replicas[0]]--
+		leads[id]++
+		replicas[0], replicas[j+1] = id, replicas[0]
+		return true
+	}
+	return false
 }
 
 // last moves the replicas that it is told to the end.

@@ -74,6 +74,31 @@ func TestReplicationFactor(t *testing.T) {
 	}
 }
 
+// An order that changes is no movement of data, and comes beside those that are.
+func TestEvenLeaders(t *testing.T) {
+	c := cluster("abc", []int32{0, 1}, []int32{0, 1}, []int32{0, 2}, []int32{0, 2}, []int32{1, 2}, []int32{1, 2})
+	got, err := Make(Request{Cluster: c, Even: true})
+	leads := map[int32]int{}
+	for i := range c.Partitions {
+		c.Partitions[i].Leader = c.Partitions[i].Replicas[0]
+	}
+	for _, p := range got {
+		if p.Moves() || !p.MovesLeader() || p.MBToMove() != 0 {
+			t.Errorf("got %+v", p)
+		}
+		c.Partitions[p.Partition].Leader = p.NewReplicas[0]
+	}
+	for _, p := range c.Partitions {
+		leads[p.Leader]++
+	}
+	if err != nil || leads[0] != 2 || leads[1] != 2 || leads[2] != 2 {
+		t.Errorf("got %v, %v", leads, err)
+	}
+	if got, _ := Make(Request{Cluster: c, Even: true, ExcludedForLeadership: []int32{1, 2}}); len(got) != 0 {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestExcluded(t *testing.T) {
 	c := cluster("abc", []int32{0}, []int32{0}, []int32{0}, []int32{0})
 	if got, _ := Make(Request{Cluster: c, Even: true, ExcludedTopics: regexp.MustCompile("^t$")}); len(got) != 0 {
