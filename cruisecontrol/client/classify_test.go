@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// What Cruise Control 2.5.146 says, and what it means. Numbers are those of the reference's chapter on failures.
+// wordings are what Cruise Control 2.5.146 says, and what it means.
 var wordings = []struct {
 	text string
 	want Class

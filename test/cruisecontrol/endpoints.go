@@ -26,7 +26,7 @@ type endpoint struct {
 	parameters []string
 	// operation is what its progress calls it.
 	operation string
-	// review is whether two-step verification concerns it.
+	// plans says that it answers with a plan.
 	plans bool
 }
 
