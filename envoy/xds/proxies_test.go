@@ -119,9 +119,12 @@ func TestAReplicaGoes(t *testing.T) {
 	second.publish(t, orders, w.translate(t))
 	e := startEnvoy(t, "proxy-c", w.plane, second)
 	until(t, "a replica has it", func() bool {
-		_, first := w.plane.ack(orders, "proxy-c")
-		_, other := second.ack(orders, "proxy-c")
-		return first || other
+		for _, plane := range []*controlPlane{w.plane, second} {
+			if ack, ok := plane.ack(orders, "proxy-c"); ok && ack.Hash != "" && len(ack.Missing) == 0 {
+				return true // all of it: what a replica that goes has not sent yet, the other one has to send
+			}
+		}
+		return false
 	})
 	gone, left := w.plane, second
 	if _, there := second.ack(orders, "proxy-c"); there {

@@ -207,12 +207,16 @@ func deleteTopic(t *testing.T, cl *kgo.Client, name string) {
 // spreadTopic creates a topic that Kafka itself spreads over the brokers.
 func spreadTopic(t *testing.T, cl *kgo.Client, name string, partitions int32, replicas int16) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patienceOfKafka)
-	defer cancel()
-	// That it exists means that the first answer was lost with a controller, and that the client has asked again.
-	if _, err := kadm.NewClient(cl).CreateTopic(ctx, partitions, replicas, nil, name); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-		t.Fatalf("creating topic %s: %v", name, err)
-	}
+	admin := kadm.NewClient(cl)
+	admin.SetTimeoutMillis(5000)
+	// A broker that has just come back may ask a controller that is gone, and give no answer. That the topic exists means
+	// that the answer was lost, and that it was asked again.
+	waitFor(t, time.Minute, "topic "+name+" to be created", func(ctx context.Context) (string, bool) {
+		ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
+		defer cancel()
+		_, err := admin.CreateTopic(ctx, partitions, replicas, nil, name)
+		return fmt.Sprint(err), err == nil || errors.Is(err, kerr.TopicAlreadyExists)
+	})
 }
 
 // brokerConfig reads one property of one broker, from the broker itself.

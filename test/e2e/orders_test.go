@@ -92,7 +92,7 @@ func (o *orders) isShownByKubectl(t *testing.T) {
 	t.Logf("kubectl get kc\n%s\nkubectl get kc -o wide\n%s", short, wide)
 	for _, check := range []struct{ output, header, row string }{
 		{short, `^NAME +READY +BROKERS +VERSION +MESSAGE +AGE *$`, `^orders +True +3/3 +4\.3\.1 .*\d+[ms]`},
-		{wide, `^NAME +READY +BROKERS +CONTROLLERS +VERSION +CLUSTER ID +ROLLOUT +MESSAGE +AGE *$`, `^orders +True +3/3 +3/3 +4\.3\.1 +` + regexp.QuoteMeta(o.mustGet(t).Status.ClusterID)},
+		{wide, `^NAME +READY +BROKERS +CONTROLLERS +VERSION +CLUSTER ID +ROLLOUT +BOOTSTRAP +MESSAGE +AGE *$`, `^orders +True +3/3 +3/3 +4\.3\.1 +` + regexp.QuoteMeta(o.mustGet(t).Status.ClusterID)},
 	} {
 		lines := strings.Split(strings.TrimSpace(check.output), "\n")
 		if len(lines) != 2 || !regexp.MustCompile(check.header).MatchString(lines[0]) || !regexp.MustCompile(check.row).MatchString(lines[1]) {
