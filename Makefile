@@ -55,9 +55,9 @@ else
 	@$(MAKE) --no-print-directory cluster-up images-demo
 	@$(CLUSTER) load $(addprefix $(BIN)/images/,broker-manager.tar envoy-manager.tar kafka-$(KAFKA_VERSION).tar envoy-$(ENVOY_VERSION).tar)
 	$(call step,demo)
-	@CGO_ENABLED=0 $(GO) build -buildvcs=false -o $(BIN)/demo ./test/demo
+	@CGO_ENABLED=0 $(GO) build -buildvcs=false -o $(BIN)/demo-program ./test/demo
 	@$(WITH_KUBECTL); KUBECONFIG=$$($(CLUSTER) kubeconfig --path) $(OUR_IMAGES) KAFKA_IMAGE=localhost/kafka:$(KAFKA_VERSION) \
-	  KAFKA_CLIENT=$(KAFKA_CLIENT) DEMO_OUTSIDE='$(CLUSTER) exec -- $(BIN)/demo outside' $(BIN)/demo up
+	  KAFKA_CLIENT=$(KAFKA_CLIENT) DEMO_OUTSIDE='$(CLUSTER) exec -- $(BIN)/demo-program outside' $(BIN)/demo-program up
 endif
 
 .PHONY: demo-down
