@@ -133,7 +133,7 @@ test-full: test ## All of test, again with the race detector, and against Kafka'
 
 .PHONY: test-kafka
 test-kafka: $(BIN)/kafka-$(KAFKA_VERSION) ## The client of Kafka against real processes of Kafka.
-	KOPERATOR_KAFKA_HOME=$< $(GO) test -tags e2e -run TestRealKafka -v ./controllers/internal/kafka
+	KOPERATOR_KAFKA_HOME=$< $(GO) test -tags e2e -run TestRealKafka -v ./apis/machinery/kafka
 
 $(BIN)/kafka-$(KAFKA_VERSION):
 	mvn --batch-mode --quiet --file test/cluster/internal/kafkaimage/files/pom.xml -Dkafka.version=$(KAFKA_VERSION) \

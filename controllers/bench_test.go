@@ -37,9 +37,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
+	"koperator.dev/koperator/apis/machinery/kafka"
 	"koperator.dev/koperator/controllers"
 	"koperator.dev/koperator/controllers/internal/desired"
-	"koperator.dev/koperator/controllers/internal/kafka"
 	"koperator.dev/koperator/controllers/kafkacluster"
 )
 

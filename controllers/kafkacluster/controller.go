@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
-	"koperator.dev/koperator/controllers/internal/kafka"
+	"koperator.dev/koperator/apis/machinery/kafka"
 )
 
 // Clients gives the one shared client of each Kafka cluster.

@@ -11,8 +11,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"koperator.dev/koperator/apis/machinery/kafka"
 	"koperator.dev/koperator/controllers/internal/desired"
-	"koperator.dev/koperator/controllers/internal/kafka"
 	"koperator.dev/koperator/controllers/internal/serverproperties"
 )
 

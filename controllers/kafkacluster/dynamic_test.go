@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
-	"koperator.dev/koperator/controllers/internal/kafka"
-	"koperator.dev/koperator/controllers/internal/kafka/kafkafake"
+	"koperator.dev/koperator/apis/machinery/kafka"
+	"koperator.dev/koperator/apis/machinery/kafka/kafkafake"
 )
 
 func (w *world) dynamic(node int32) map[string]string {

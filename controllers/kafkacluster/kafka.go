@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"koperator.dev/koperator/apis/machinery/kafka"
 	"koperator.dev/koperator/controllers/internal/desired"
-	"koperator.dev/koperator/controllers/internal/kafka"
 )
 
 // askKafka reads brokers, partitions and quorum, once for the whole pass. That Kafka cannot be asked is a fact like

@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"koperator.dev/koperator/apis/machinery/kafka"
 	"koperator.dev/koperator/controllers/internal/desired"
-	"koperator.dev/koperator/controllers/internal/kafka"
 	"koperator.dev/koperator/controllers/internal/removal"
 )
 

@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
-	"koperator.dev/koperator/controllers/internal/kafka"
-	"koperator.dev/koperator/controllers/internal/kafka/kafkafake"
+	"koperator.dev/koperator/apis/machinery/kafka"
+	"koperator.dev/koperator/apis/machinery/kafka/kafkafake"
 )
 
 const claim102 = "orders-102-a-9d49725a"

@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
-	"koperator.dev/koperator/controllers/internal/kafka/kafkafake"
+	"koperator.dev/koperator/apis/machinery/kafka/kafkafake"
 )
 
 // stopping are the nodes whose Pods are on their way out.

@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
+	"koperator.dev/koperator/apis/machinery/kafka"
 	"koperator.dev/koperator/controllers/internal/desired"
-	"koperator.dev/koperator/controllers/internal/kafka"
 	"koperator.dev/koperator/controllers/internal/rollout"
 )
 

@@ -14,7 +14,7 @@ import (
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
 	kafkaac "koperator.dev/koperator/apis/kafka/v1beta1/applyconfiguration/kafka/v1beta1"
-	"koperator.dev/koperator/controllers/internal/kafka"
+	"koperator.dev/koperator/apis/machinery/kafka"
 )
 
 // Bounds of the schema.

@@ -22,8 +22,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
-	"koperator.dev/koperator/controllers/internal/kafka"
-	"koperator.dev/koperator/controllers/internal/kafka/kafkafake"
+	"koperator.dev/koperator/apis/machinery/kafka"
+	"koperator.dev/koperator/apis/machinery/kafka/kafkafake"
 )
 
 // apiServer is one real kube-apiserver for all tests of the package; each test has a namespace of its own. There is no

@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
+	"koperator.dev/koperator/apis/machinery/kafka/kafkafake"
 	"koperator.dev/koperator/controllers/internal/desired"
-	"koperator.dev/koperator/controllers/internal/kafka/kafkafake"
 )
 
 // orders is a cluster of three controllers (0, 1, 2) and three brokers (100, 101, 102).

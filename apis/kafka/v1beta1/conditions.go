@@ -31,5 +31,14 @@ const (
 	ConditionExternalAccessDegraded = "ExternalAccessDegraded"
 )
 
+// Conditions that cruisecontrol-manager owns.
+const (
+	// ConditionCruiseControlReady is True when Cruise Control answers and can plan.
+	ConditionCruiseControlReady = "CruiseControlReady"
+	// ConditionDataPlaced is True when all data is where the spec wants it: no broker or disk waits for a move, and no move
+	// failed.
+	ConditionDataPlaced = "DataPlaced"
+)
+
 // ConditionBrokerHealthy is the condition of one node; False says what is wrong with it.
 const ConditionBrokerHealthy = "Healthy"

@@ -20,7 +20,7 @@ var (
 )
 
 func addKnownTypes(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &KafkaCluster{}, &KafkaClusterList{})
+	scheme.AddKnownTypes(GroupVersion, &KafkaCluster{}, &KafkaClusterList{}, &CruiseControlOperation{}, &CruiseControlOperationList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

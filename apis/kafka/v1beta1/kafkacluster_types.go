@@ -67,6 +67,7 @@ type KafkaClusterList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.envoy) || !has(self.envoy.groups) || self.envoy.groups.size() < 2 || !has(self.listeners) || self.listeners.all(l, !has(l.external) || l.external.mode == 'SNI' || l.external.service.type != 'LoadBalancer' || !has(l.external.domain) || has(l.external.brokers))",fieldPath=".listeners",message="each group of proxies has a load balancer of its own, and with mode PortPerBroker all brokers would be looked for behind one, domain: remove domain, then clients are told the load balancers' own addresses, or give the brokers of the other groups a host of their own in brokers"
 // +kubebuilder:validation:XValidation:rule="[oldSelf.brokerGroups.transformMapEntry(i, g, {g.name: g.storage.transformMapEntry(j, s, {s.path: s.size})})].all(sizes, [oldSelf.brokers.transformMapEntry(i, b, {b.id: b.group})].all(was, [oldSelf.brokers.transformMapEntry(i, b, has(b.storage), {b.id: b.storage.transformMapEntry(j, s, {s.path: true})})].all(own, self.brokers.all(b, !has(b.storage) || !(b.id in was) || b.storage.all(s, (b.id in own && s.path in own[b.id]) || !(s.path in sizes[was[b.id]]) || !isQuantity(s.size) || quantity(s.size).compareTo(quantity(sizes[was[b.id]][s.path])) >= 0)))))",fieldPath=".brokers",message="an entry's own storage cannot make a disk smaller than its group made it: use the group's size or a larger one, or remove the disk and add one with another path"
 // +kubebuilder:validation:XValidation:rule="[self.brokerGroups.transformMapEntry(i, g, {g.name: g.storage.transformMapEntry(j, s, {s.path: s.size})})].all(sizes, [self.brokers.transformMapEntry(i, b, {b.id: b.group})].all(now, [self.brokers.transformMapEntry(i, b, has(b.storage), {b.id: b.storage.transformMapEntry(j, s, {s.path: true})})].all(own, oldSelf.brokers.all(b, !has(b.storage) || !(b.id in now) || !(now[b.id] in sizes) || b.storage.all(s, (b.id in own && s.path in own[b.id]) || !(s.path in sizes[now[b.id]]) || !isQuantity(sizes[now[b.id]][s.path]) || quantity(s.size).compareTo(quantity(sizes[now[b.id]][s.path])) <= 0)))))",fieldPath=".brokers",message="the storage of an entry cannot be removed while the size in its group is smaller, because a disk cannot shrink: keep it, or let the group's size grow first"
+// +kubebuilder:validation:XValidation:rule="!has(self.cruiseControl) || !has(self.cruiseControl.metricsReporter) || !has(self.cruiseControl.metricsReporter.enabled) || !self.cruiseControl.metricsReporter.enabled || self.version.matches('^4[.][0-3][.]') || !self.cruiseControl.version.matches('^([01]|2[.][0-4]|2[.]5[.]([0-9]|[0-9][0-9]|1[0-3][0-9]|14[0-6])$)([.]|$)')",fieldPath=".version",message="brokers of Kafka 4.4 and later do not start with the metrics reporter of Cruise Control 2.5.146 and earlier: use a newer Cruise Control and say so in cruiseControl.version, or set cruiseControl.metricsReporter.enabled to false and let Cruise Control get its metrics from Prometheus"
 type KafkaClusterSpec struct {
 	// Version of Apache Kafka. Koperator runs Kafka 4.x in KRaft mode. A change
 	// restarts every node, one after the other, without a partition losing its
@@ -148,6 +149,12 @@ type KafkaClusterSpec struct {
 	// +kubebuilder:default={}
 	// +optional
 	Envoy *Envoy `json:"envoy,omitempty"`
+
+	// Cruise Control, which moves data when brokers or disks come or go. Without
+	// it, a broker or a disk that is removed is kept until somebody has moved its
+	// replicas.
+	// +optional
+	CruiseControl *CruiseControl `json:"cruiseControl,omitempty"`
 
 	// Tells Kafka in which rack each broker is, so that the replicas of a
 	// partition are spread over racks. Without it, brokers have no rack.

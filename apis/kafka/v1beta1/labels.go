@@ -12,6 +12,9 @@ const (
 	// ComponentEnvoy is the value of LabelComponent on the proxies of a KafkaCluster.
 	ComponentEnvoy = "envoy"
 
+	// ComponentCruiseControl is the value of LabelComponent on Cruise Control of a KafkaCluster.
+	ComponentCruiseControl = "cruise-control"
+
 	// LabelCluster names the KafkaCluster that an object belongs to.
 	LabelCluster = "kafka.koperator.dev/cluster"
 	// LabelBrokerID is the id of the node that an object belongs to.
@@ -21,6 +24,14 @@ const (
 	LabelBroker     = "kafka.koperator.dev/broker"
 	// LabelClient is "true" on Pods that may connect to the listener between brokers: Koperator's own programs.
 	LabelClient = "kafka.koperator.dev/client"
+
+	// LabelOrigin says who made a CruiseControlOperation: OriginPlanner, or OriginSchedule.
+	LabelOrigin = "kafka.koperator.dev/origin"
+	// LabelSchedule names the CruiseControlOperation with the schedule that another one was made from.
+	LabelSchedule = "kafka.koperator.dev/schedule"
+	// AnnotationTargets are the brokers or disks that an operation was made for, with their incarnations: what was done for
+	// one life of a broker is not done again for it.
+	AnnotationTargets = "kafka.koperator.dev/targets"
 
 	// AnnotationPath is the mount path of a PersistentVolumeClaim.
 	AnnotationPath = "kafka.koperator.dev/path"
@@ -43,6 +54,16 @@ const (
 
 	// FinalizerShutdown lets broker-manager stop brokers before controllers when a KafkaCluster is deleted.
 	FinalizerShutdown = "kafka.koperator.dev/shutdown"
+	// FinalizerOperation lets cruisecontrol-manager cancel a CruiseControlOperation that is deleted, and clean up after it.
+	FinalizerOperation = "kafka.koperator.dev/operation"
+	// AnnotationAbandon on a CruiseControlOperation that is deleted lets it go at once, with whatever it leaves in Kafka.
+	AnnotationAbandon = "kafka.koperator.dev/abandon"
+)
+
+// Values of LabelOrigin.
+const (
+	OriginPlanner  = "planner"
+	OriginSchedule = "schedule"
 )
 
 // Field owners of server-side apply, one for each program.

@@ -37,6 +37,15 @@ type KafkaClusterStatus struct {
 	// +optional
 	ExternalListeners []ExternalListenerStatus `json:"externalListeners,omitempty"`
 
+	// Cruise Control. Written by cruisecontrol-manager.
+	// +optional
+	CruiseControl *CruiseControlStatus `json:"cruiseControl,omitempty"`
+
+	// What the cluster is disturbed by just now: a restart, a change of the
+	// quorum, an operation of Cruise Control. There is one at a time.
+	// +optional
+	Disruption *Disruption `json:"disruption,omitempty"`
+
 	// What waits, for what, and since when; the first entry is the one to look
 	// at first.
 	// +kubebuilder:validation:MaxItems=64
@@ -51,6 +60,19 @@ type KafkaClusterStatus struct {
 	// +listMapKey=type
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// Disruption is who disturbs the cluster.
+type Disruption struct {
+	// Who: broker-manager, or the name of a CruiseControlOperation.
+	// +kubebuilder:validation:MaxLength=253
+	Holder string `json:"holder"`
+	// What it does.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	What string `json:"what,omitempty"`
+	// Since when.
+	Since metav1.Time `json:"since"`
 }
 
 // ClusterSummary is the cluster in a line.
@@ -135,6 +157,11 @@ type BrokerStatus struct {
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	ConfigHash string `json:"configHash,omitempty"`
+	// Which life of the node this is: it changes when its disks are new and
+	// blank.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	Incarnation string `json:"incarnation,omitempty"`
 	// Why the node waits for a restart; empty when it does not.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
@@ -166,6 +193,8 @@ const (
 	VolumeResizing VolumePhase = "Resizing"
 	// VolumeDraining is no longer in the spec and still holds replicas.
 	VolumeDraining VolumePhase = "Draining"
+	// VolumeRemoving holds no replica any more and is being deleted.
+	VolumeRemoving VolumePhase = "Removing"
 )
 
 // VolumeStatus is one disk of a node.
@@ -177,9 +206,14 @@ type VolumeStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	Claim string `json:"claim,omitempty"`
-	// Where the disk is in its life: Pending, Active, Resizing or Draining.
+	// Where the disk is in its life: Pending, Active, Resizing, Draining or
+	// Removing.
 	// +optional
 	Phase VolumePhase `json:"phase,omitempty"`
+	// Which disk this is: it changes when the path has a new, blank one.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	Incarnation string `json:"incarnation,omitempty"`
 	// Capacity it has.
 	// +kubebuilder:validation:MaxLength=32
 	// +optional

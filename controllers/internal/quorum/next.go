@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"koperator.dev/koperator/controllers/internal/kafka"
+	"koperator.dev/koperator/apis/machinery/kafka"
 )
 
 // Next plans the next change of the voters.

@@ -5,7 +5,7 @@ package quorum
 import (
 	"time"
 
-	"koperator.dev/koperator/controllers/internal/kafka"
+	"koperator.dev/koperator/apis/machinery/kafka"
 )
 
 // DefaultFetchTimeout is Kafka's default of controller.quorum.fetch.timeout.ms: a leader that a majority of the voters

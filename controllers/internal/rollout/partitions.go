@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"koperator.dev/koperator/controllers/internal/kafka"
+	"koperator.dev/koperator/apis/machinery/kafka"
 )
 
 // maxExamples is how many partitions are named where there are many.

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"koperator.dev/koperator/controllers/internal/kafka"
+	"koperator.dev/koperator/apis/machinery/kafka"
 	"koperator.dev/koperator/controllers/internal/stories"
 )
 

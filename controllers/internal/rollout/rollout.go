@@ -9,7 +9,7 @@ package rollout
 import (
 	"time"
 
-	"koperator.dev/koperator/controllers/internal/kafka"
+	"koperator.dev/koperator/apis/machinery/kafka"
 )
 
 // Codes of a Wait.

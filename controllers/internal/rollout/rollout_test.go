@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"koperator.dev/koperator/controllers/internal/kafka"
+	"koperator.dev/koperator/apis/machinery/kafka"
 )
 
 // healthy is a cluster of three controllers and four brokers in which nothing needs a restart.

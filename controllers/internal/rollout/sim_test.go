@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"koperator.dev/koperator/controllers/internal/kafka"
+	"koperator.dev/koperator/apis/machinery/kafka"
 )
 
 // simulation is a Kafka cluster on Kubernetes, as far as a rollout can tell: Pods that take a while to stop and to

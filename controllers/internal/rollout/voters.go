@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"koperator.dev/koperator/controllers/internal/kafka"
+	"koperator.dev/koperator/apis/machinery/kafka"
 	"koperator.dev/koperator/controllers/internal/quorum"
 )
 

@@ -16,18 +16,36 @@ import (
 func ForKind(kind schema.GroupVersionKind) interface{} {
 	switch kind {
 	// Group=kafka.koperator.dev, Version=v1beta1
+	case v1beta1.SchemeGroupVersion.WithKind("Automation"):
+		return &kafkav1beta1.AutomationApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("BlockedBy"):
 		return &kafkav1beta1.BlockedByApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Broker"):
 		return &kafkav1beta1.BrokerApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("BrokerDisks"):
+		return &kafkav1beta1.BrokerDisksApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("BrokerGroup"):
 		return &kafkav1beta1.BrokerGroupApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("BrokerPorts"):
 		return &kafkav1beta1.BrokerPortsApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("BrokerStatus"):
 		return &kafkav1beta1.BrokerStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ClusterReference"):
+		return &kafkav1beta1.ClusterReferenceApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ClusterSummary"):
 		return &kafkav1beta1.ClusterSummaryApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("CruiseControl"):
+		return &kafkav1beta1.CruiseControlApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("CruiseControlOperation"):
+		return &kafkav1beta1.CruiseControlOperationApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("CruiseControlOperationSpec"):
+		return &kafkav1beta1.CruiseControlOperationSpecApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("CruiseControlOperationStatus"):
+		return &kafkav1beta1.CruiseControlOperationStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("CruiseControlStatus"):
+		return &kafkav1beta1.CruiseControlStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("Disruption"):
+		return &kafkav1beta1.DisruptionApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Envoy"):
 		return &kafkav1beta1.EnvoyApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("EnvoyDrain"):
@@ -40,6 +58,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &kafkav1beta1.ExternalBrokerOverrideApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ExternalBrokerStatus"):
 		return &kafkav1beta1.ExternalBrokerStatusApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("ExternalCruiseControl"):
+		return &kafkav1beta1.ExternalCruiseControlApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ExternalLimits"):
 		return &kafkav1beta1.ExternalLimitsApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ExternalListenerStatus"):
@@ -60,8 +80,38 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &kafkav1beta1.ListenerApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("ListenerAuthentication"):
 		return &kafkav1beta1.ListenerAuthenticationApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("MetricsReporter"):
+		return &kafkav1beta1.MetricsReporterApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("NetworkCapacity"):
+		return &kafkav1beta1.NetworkCapacityApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("NodeTemplate"):
 		return &kafkav1beta1.NodeTemplateApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("OperationApproval"):
+		return &kafkav1beta1.OperationApprovalApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("OperationAttempt"):
+		return &kafkav1beta1.OperationAttemptApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("OperationConcurrency"):
+		return &kafkav1beta1.OperationConcurrencyApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("OperationDeadlines"):
+		return &kafkav1beta1.OperationDeadlinesApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("OperationLeftovers"):
+		return &kafkav1beta1.OperationLeftoversApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("OperationLimits"):
+		return &kafkav1beta1.OperationLimitsApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("OperationProgress"):
+		return &kafkav1beta1.OperationProgressApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("OperationProposal"):
+		return &kafkav1beta1.OperationProposalApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("OperationRetry"):
+		return &kafkav1beta1.OperationRetryApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("OperationSchedule"):
+		return &kafkav1beta1.OperationScheduleApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("OperationSummary"):
+		return &kafkav1beta1.OperationSummaryApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("OperationTask"):
+		return &kafkav1beta1.OperationTaskApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("OperationThrottle"):
+		return &kafkav1beta1.OperationThrottleApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("QuorumStatus"):
 		return &kafkav1beta1.QuorumStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("RackAwareness"):
@@ -70,6 +120,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &kafkav1beta1.RejectedResourceApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Storage"):
 		return &kafkav1beta1.StorageApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("TopicReplication"):
+		return &kafkav1beta1.TopicReplicationApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("VolumeStatus"):
 		return &kafkav1beta1.VolumeStatusApplyConfiguration{}
 

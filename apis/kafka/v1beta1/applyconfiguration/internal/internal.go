@@ -23,8 +23,43 @@ func Parser() *typed.Parser {
 var parserOnce sync.Once
 var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
+- name: dev.koperator.koperator.apis.kafka.v1beta1.ApprovalMode
+  scalar: string
 - name: dev.koperator.koperator.apis.kafka.v1beta1.AuthenticationType
   scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.Automation
+  map:
+    fields:
+    - name: addBrokers
+      type:
+        scalar: boolean
+      default: true
+    - name: approval
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.ApprovalMode
+      default: Automatic
+    - name: concurrency
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.OperationConcurrency
+    - name: fixOfflineReplicas
+      type:
+        scalar: boolean
+      default: true
+    - name: rebalanceDisks
+      type:
+        scalar: boolean
+      default: true
+    - name: removeBrokers
+      type:
+        scalar: boolean
+      default: true
+    - name: removeDisks
+      type:
+        scalar: boolean
+      default: true
+    - name: replicationThrottle
+      type:
+        scalar: string
 - name: dev.koperator.koperator.apis.kafka.v1beta1.BlockedBy
   map:
     fields:
@@ -82,6 +117,18 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - path
+- name: dev.koperator.koperator.apis.kafka.v1beta1.BrokerDisks
+  map:
+    fields:
+    - name: broker
+      type:
+        scalar: numeric
+    - name: paths
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
 - name: dev.koperator.koperator.apis.kafka.v1beta1.BrokerGroup
   map:
     fields:
@@ -156,6 +203,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: id
       type:
         scalar: numeric
+    - name: incarnation
+      type:
+        scalar: string
     - name: node
       type:
         scalar: string
@@ -182,6 +232,12 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - path
+- name: dev.koperator.koperator.apis.kafka.v1beta1.ClusterReference
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
 - name: dev.koperator.koperator.apis.kafka.v1beta1.ClusterSummary
   map:
     fields:
@@ -201,6 +257,313 @@ var schemaYAML = typed.YAMLObject(`types:
   map:
     elementType:
       scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.CruiseControl
+  map:
+    fields:
+    - name: automation
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.Automation
+      default: {}
+    - name: command
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+      default:
+      - /opt/cruise-control/kafka-cruise-control-start.sh
+    - name: config
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.CruiseControlConfig
+    - name: external
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.ExternalCruiseControl
+    - name: goals
+      type:
+        list:
+          elementType:
+            namedType: dev.koperator.koperator.apis.kafka.v1beta1.Goal
+          elementRelationship: associative
+    - name: hardGoals
+      type:
+        list:
+          elementType:
+            namedType: dev.koperator.koperator.apis.kafka.v1beta1.Goal
+          elementRelationship: associative
+    - name: image
+      type:
+        scalar: string
+    - name: imagePullPolicy
+      type:
+        namedType: io.k8s.api.core.v1.PullPolicy
+    - name: metricsReporter
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.MetricsReporter
+      default: {}
+    - name: networkCapacity
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.NetworkCapacity
+    - name: podTemplate
+      type:
+        map:
+          elementType:
+            scalar: untyped
+            list:
+              elementType:
+                namedType: __untyped_atomic_
+              elementRelationship: atomic
+            map:
+              elementType:
+                namedType: __untyped_deduced_
+              elementRelationship: separable
+    - name: resources
+      type:
+        namedType: io.k8s.api.core.v1.ResourceRequirements
+    - name: version
+      type:
+        scalar: string
+      default: 2.5.146
+- name: dev.koperator.koperator.apis.kafka.v1beta1.CruiseControlConfig
+  map:
+    elementType:
+      scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.CruiseControlOperation
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.CruiseControlOperationSpec
+    - name: status
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.CruiseControlOperationStatus
+- name: dev.koperator.koperator.apis.kafka.v1beta1.CruiseControlOperationSpec
+  map:
+    fields:
+    - name: allowCapacityEstimation
+      type:
+        scalar: boolean
+    - name: approval
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.OperationApproval
+      default: {}
+    - name: brokers
+      type:
+        list:
+          elementType:
+            scalar: numeric
+          elementRelationship: associative
+    - name: cancel
+      type:
+        scalar: boolean
+    - name: clusterRef
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.ClusterReference
+    - name: concurrency
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.OperationConcurrency
+    - name: dataFrom
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.DataFrom
+      default: ValidWindows
+    - name: deadlines
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.OperationDeadlines
+      default: {}
+    - name: destinationBrokers
+      type:
+        list:
+          elementType:
+            scalar: numeric
+          elementRelationship: associative
+    - name: disks
+      type:
+        list:
+          elementType:
+            namedType: dev.koperator.koperator.apis.kafka.v1beta1.BrokerDisks
+          elementRelationship: associative
+          keys:
+          - broker
+    - name: dryRun
+      type:
+        scalar: boolean
+    - name: excludeRecentlyDemotedBrokers
+      type:
+        scalar: boolean
+      default: false
+    - name: excludeRecentlyRemovedBrokers
+      type:
+        scalar: boolean
+      default: true
+    - name: excludedTopics
+      type:
+        scalar: string
+    - name: goals
+      type:
+        list:
+          elementType:
+            namedType: dev.koperator.koperator.apis.kafka.v1beta1.Goal
+          elementRelationship: associative
+    - name: limits
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.OperationLimits
+    - name: onStall
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.StallPolicy
+      default: Warn
+    - name: priority
+      type:
+        scalar: numeric
+    - name: replicaMovementStrategies
+      type:
+        list:
+          elementType:
+            namedType: dev.koperator.koperator.apis.kafka.v1beta1.ReplicaMovementStrategy
+          elementRelationship: associative
+    - name: replicationThrottle
+      type:
+        scalar: string
+    - name: retry
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.OperationRetry
+      default: {}
+    - name: schedule
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.OperationSchedule
+    - name: skipHardGoalCheck
+      type:
+        scalar: boolean
+    - name: skipRackAwarenessCheck
+      type:
+        scalar: boolean
+    - name: suspend
+      type:
+        scalar: boolean
+    - name: topics
+      type:
+        list:
+          elementType:
+            namedType: dev.koperator.koperator.apis.kafka.v1beta1.TopicReplication
+          elementRelationship: atomic
+    - name: ttlSecondsAfterFailed
+      type:
+        scalar: numeric
+    - name: ttlSecondsAfterFinished
+      type:
+        scalar: numeric
+    - name: type
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.OperationType
+    - name: useReadyDefaultGoals
+      type:
+        scalar: boolean
+- name: dev.koperator.koperator.apis.kafka.v1beta1.CruiseControlOperationStatus
+  map:
+    fields:
+    - name: changedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: completionTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: history
+      type:
+        list:
+          elementType:
+            namedType: dev.koperator.koperator.apis.kafka.v1beta1.OperationAttempt
+          elementRelationship: atomic
+    - name: lastScheduleTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: leftovers
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.OperationLeftovers
+    - name: nextScheduleTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: phase
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.OperationPhase
+    - name: progress
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.OperationProgress
+    - name: proposal
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.OperationProposal
+    - name: restarts
+      type:
+        scalar: numeric
+    - name: retries
+      type:
+        scalar: numeric
+    - name: retryAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: startTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: summary
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.OperationSummary
+    - name: task
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.OperationTask
+    - name: throttle
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.OperationThrottle
+- name: dev.koperator.koperator.apis.kafka.v1beta1.CruiseControlPhase
+  scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.CruiseControlStatus
+  map:
+    fields:
+    - name: instance
+      type:
+        scalar: string
+    - name: monitoredPercent
+      type:
+        scalar: numeric
+    - name: operation
+      type:
+        scalar: string
+    - name: phase
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.CruiseControlPhase
+    - name: queued
+      type:
+        scalar: numeric
+- name: dev.koperator.koperator.apis.kafka.v1beta1.DataFrom
+  scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.Disruption
+  map:
+    fields:
+    - name: holder
+      type:
+        scalar: string
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: what
+      type:
+        scalar: string
 - name: dev.koperator.koperator.apis.kafka.v1beta1.DynamicConfig
   map:
     elementType:
@@ -382,6 +745,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: proxyPort
       type:
         scalar: numeric
+- name: dev.koperator.koperator.apis.kafka.v1beta1.ExternalCruiseControl
+  map:
+    fields:
+    - name: secretRef
+      type:
+        namedType: io.k8s.api.core.v1.LocalObjectReference
+    - name: url
+      type:
+        scalar: string
 - name: dev.koperator.koperator.apis.kafka.v1beta1.ExternalLimits
   map:
     fields:
@@ -453,6 +825,8 @@ var schemaYAML = typed.YAMLObject(`types:
       default: LoadBalancer
 - name: dev.koperator.koperator.apis.kafka.v1beta1.ExternalServiceType
   scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.Goal
+  scalar: string
 - name: dev.koperator.koperator.apis.kafka.v1beta1.JVM
   map:
     fields:
@@ -505,6 +879,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: config
       type:
         namedType: dev.koperator.koperator.apis.kafka.v1beta1.Config
+    - name: cruiseControl
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.CruiseControl
     - name: dynamicConfig
       type:
         namedType: dev.koperator.koperator.apis.kafka.v1beta1.DynamicConfig
@@ -575,6 +952,12 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: cruiseControl
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.CruiseControlStatus
+    - name: disruption
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.Disruption
     - name: externalListeners
       type:
         list:
@@ -657,6 +1040,309 @@ var schemaYAML = typed.YAMLObject(`types:
         elementRelationship: separable
 - name: dev.koperator.koperator.apis.kafka.v1beta1.ListenerType
   scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.MetricsReporter
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+      default: true
+    - name: image
+      type:
+        scalar: string
+    - name: jar
+      type:
+        scalar: string
+      default: /opt/cruise-control/cruise-control-metrics-reporter*/build/libs/cruise-control-metrics-reporter-*.jar
+- name: dev.koperator.koperator.apis.kafka.v1beta1.NetworkCapacity
+  map:
+    fields:
+    - name: inbound
+      type:
+        scalar: string
+    - name: outbound
+      type:
+        scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.OperationApproval
+  map:
+    fields:
+    - name: approvedProposal
+      type:
+        scalar: string
+    - name: maxDrift
+      type:
+        scalar: numeric
+      default: 10
+    - name: mode
+      type:
+        namedType: dev.koperator.koperator.apis.kafka.v1beta1.ApprovalMode
+      default: Automatic
+- name: dev.koperator.koperator.apis.kafka.v1beta1.OperationAttempt
+  map:
+    fields:
+    - name: attempt
+      type:
+        scalar: numeric
+    - name: end
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: errorClass
+      type:
+        scalar: string
+    - name: message
+      type:
+        scalar: string
+    - name: outcome
+      type:
+        scalar: string
+    - name: start
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: userTaskID
+      type:
+        scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.OperationConcurrency
+  map:
+    fields:
+    - name: cluster
+      type:
+        scalar: numeric
+    - name: intraBroker
+      type:
+        scalar: numeric
+    - name: leaders
+      type:
+        scalar: numeric
+    - name: leadersPerBroker
+      type:
+        scalar: numeric
+    - name: perBroker
+      type:
+        scalar: numeric
+- name: dev.koperator.koperator.apis.kafka.v1beta1.OperationDeadlines
+  map:
+    fields:
+    - name: executionSeconds
+      type:
+        scalar: numeric
+    - name: proposalSeconds
+      type:
+        scalar: numeric
+      default: 1800
+    - name: stallSeconds
+      type:
+        scalar: numeric
+      default: 1800
+- name: dev.koperator.koperator.apis.kafka.v1beta1.OperationLeftovers
+  map:
+    fields:
+    - name: message
+      type:
+        scalar: string
+    - name: reassignments
+      type:
+        scalar: numeric
+    - name: recentlyRemoved
+      type:
+        scalar: boolean
+    - name: throttles
+      type:
+        scalar: numeric
+- name: dev.koperator.koperator.apis.kafka.v1beta1.OperationLimits
+  map:
+    fields:
+    - name: maxDataToMove
+      type:
+        scalar: string
+    - name: maxReplicaMovements
+      type:
+        scalar: numeric
+- name: dev.koperator.koperator.apis.kafka.v1beta1.OperationPhase
+  scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.OperationProgress
+  map:
+    fields:
+    - name: dataMoved
+      type:
+        scalar: numeric
+    - name: dataTotal
+      type:
+        scalar: numeric
+    - name: etaSeconds
+      type:
+        scalar: numeric
+    - name: lastAdvance
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: leadersFinished
+      type:
+        scalar: numeric
+    - name: leadersTotal
+      type:
+        scalar: numeric
+    - name: partitionsFinished
+      type:
+        scalar: numeric
+    - name: partitionsInProgress
+      type:
+        scalar: numeric
+    - name: partitionsTotal
+      type:
+        scalar: numeric
+    - name: percent
+      type:
+        scalar: numeric
+    - name: phase
+      type:
+        scalar: string
+    - name: rate
+      type:
+        scalar: numeric
+- name: dev.koperator.koperator.apis.kafka.v1beta1.OperationProposal
+  map:
+    fields:
+    - name: balancednessAfter
+      type:
+        scalar: string
+    - name: balancednessBefore
+      type:
+        scalar: string
+    - name: computedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: dataToMove
+      type:
+        scalar: numeric
+    - name: hash
+      type:
+        scalar: string
+    - name: intraBrokerDataToMove
+      type:
+        scalar: numeric
+    - name: intraBrokerReplicaMovements
+      type:
+        scalar: numeric
+    - name: leaderMovements
+      type:
+        scalar: numeric
+    - name: provisionRecommendation
+      type:
+        scalar: string
+    - name: provisionStatus
+      type:
+        scalar: string
+    - name: replicaMovements
+      type:
+        scalar: numeric
+    - name: report
+      type:
+        scalar: string
+    - name: violatedGoals
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+- name: dev.koperator.koperator.apis.kafka.v1beta1.OperationRetry
+  map:
+    fields:
+    - name: initialSeconds
+      type:
+        scalar: numeric
+      default: 30
+    - name: limit
+      type:
+        scalar: numeric
+      default: 6
+    - name: maxSeconds
+      type:
+        scalar: numeric
+      default: 600
+- name: dev.koperator.koperator.apis.kafka.v1beta1.OperationSchedule
+  map:
+    fields:
+    - name: cron
+      type:
+        scalar: string
+    - name: historyLimit
+      type:
+        scalar: numeric
+      default: 5
+    - name: timeZone
+      type:
+        scalar: string
+      default: UTC
+- name: dev.koperator.koperator.apis.kafka.v1beta1.OperationSummary
+  map:
+    fields:
+    - name: eta
+      type:
+        scalar: string
+    - name: message
+      type:
+        scalar: string
+    - name: moved
+      type:
+        scalar: string
+    - name: progress
+      type:
+        scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.OperationTask
+  map:
+    fields:
+    - name: attempt
+      type:
+        scalar: numeric
+    - name: completedSeenAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: correlationID
+      type:
+        scalar: string
+    - name: errorClass
+      type:
+        scalar: string
+    - name: errorMessage
+      type:
+        scalar: string
+    - name: executingSince
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: instance
+      type:
+        scalar: string
+    - name: intentAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: plan
+      type:
+        scalar: numeric
+    - name: stopReason
+      type:
+        scalar: string
+    - name: submittedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: userTaskID
+      type:
+        scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.OperationThrottle
+  map:
+    fields:
+    - name: brokers
+      type:
+        list:
+          elementType:
+            scalar: numeric
+          elementRelationship: associative
+    - name: rate
+      type:
+        scalar: numeric
+    - name: topics
+      type:
+        scalar: numeric
+- name: dev.koperator.koperator.apis.kafka.v1beta1.OperationType
+  scalar: string
 - name: dev.koperator.koperator.apis.kafka.v1beta1.QuorumStatus
   map:
     fields:
@@ -688,7 +1374,11 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: resource
       type:
         scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.ReplicaMovementStrategy
+  scalar: string
 - name: dev.koperator.koperator.apis.kafka.v1beta1.Role
+  scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.StallPolicy
   scalar: string
 - name: dev.koperator.koperator.apis.kafka.v1beta1.Storage
   map:
@@ -702,6 +1392,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: storageClassName
       type:
         scalar: string
+- name: dev.koperator.koperator.apis.kafka.v1beta1.TopicReplication
+  map:
+    fields:
+    - name: pattern
+      type:
+        scalar: string
+    - name: replicationFactor
+      type:
+        scalar: numeric
 - name: dev.koperator.koperator.apis.kafka.v1beta1.VolumeDeletionPolicy
   scalar: string
 - name: dev.koperator.koperator.apis.kafka.v1beta1.VolumePhase
@@ -713,6 +1412,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
     - name: claim
+      type:
+        scalar: string
+    - name: incarnation
       type:
         scalar: string
     - name: path
@@ -832,6 +1534,8 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsOperationType
   scalar: string
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+  scalar: untyped
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
   map:
     fields:

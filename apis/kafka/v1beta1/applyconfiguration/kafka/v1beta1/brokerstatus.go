@@ -27,6 +27,9 @@ type BrokerStatusApplyConfiguration struct {
 	Version *string `json:"version,omitempty"`
 	// Hash of the configuration that its Pod was started with.
 	ConfigHash *string `json:"configHash,omitempty"`
+	// Which life of the node this is: it changes when its disks are new and
+	// blank.
+	Incarnation *string `json:"incarnation,omitempty"`
 	// Why the node waits for a restart; empty when it does not.
 	RestartReason *string `json:"restartReason,omitempty"`
 	// Its disks.
@@ -94,6 +97,14 @@ func (b *BrokerStatusApplyConfiguration) WithVersion(value string) *BrokerStatus
 // If called multiple times, the ConfigHash field is set to the value of the last call.
 func (b *BrokerStatusApplyConfiguration) WithConfigHash(value string) *BrokerStatusApplyConfiguration {
 	b.ConfigHash = &value
+	return b
+}
+
+// WithIncarnation sets the Incarnation field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Incarnation field is set to the value of the last call.
+func (b *BrokerStatusApplyConfiguration) WithIncarnation(value string) *BrokerStatusApplyConfiguration {
+	b.Incarnation = &value
 	return b
 }
 

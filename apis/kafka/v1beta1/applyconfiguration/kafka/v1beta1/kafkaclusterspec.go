@@ -52,6 +52,10 @@ type KafkaClusterSpecApplyConfiguration struct {
 	// The Envoy proxies that make listeners of type External reachable. They are
 	// made only if there is such a listener.
 	Envoy *EnvoyApplyConfiguration `json:"envoy,omitempty"`
+	// Cruise Control, which moves data when brokers or disks come or go. Without
+	// it, a broker or a disk that is removed is kept until somebody has moved its
+	// replicas.
+	CruiseControl *CruiseControlApplyConfiguration `json:"cruiseControl,omitempty"`
 	// Tells Kafka in which rack each broker is, so that the replicas of a
 	// partition are spread over racks. Without it, brokers have no rack.
 	RackAwareness *RackAwarenessApplyConfiguration `json:"rackAwareness,omitempty"`
@@ -162,6 +166,14 @@ func (b *KafkaClusterSpecApplyConfiguration) WithListeners(values ...*ListenerAp
 // If called multiple times, the Envoy field is set to the value of the last call.
 func (b *KafkaClusterSpecApplyConfiguration) WithEnvoy(value *EnvoyApplyConfiguration) *KafkaClusterSpecApplyConfiguration {
 	b.Envoy = value
+	return b
+}
+
+// WithCruiseControl sets the CruiseControl field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CruiseControl field is set to the value of the last call.
+func (b *KafkaClusterSpecApplyConfiguration) WithCruiseControl(value *CruiseControlApplyConfiguration) *KafkaClusterSpecApplyConfiguration {
+	b.CruiseControl = value
 	return b
 }
 

@@ -25,6 +25,11 @@ type KafkaClusterStatusApplyConfiguration struct {
 	// How clients outside the Kubernetes cluster reach each broker, for each
 	// listener of type External. Written by envoy-manager.
 	ExternalListeners []ExternalListenerStatusApplyConfiguration `json:"externalListeners,omitempty"`
+	// Cruise Control. Written by cruisecontrol-manager.
+	CruiseControl *CruiseControlStatusApplyConfiguration `json:"cruiseControl,omitempty"`
+	// What the cluster is disturbed by just now: a restart, a change of the
+	// quorum, an operation of Cruise Control. There is one at a time.
+	Disruption *DisruptionApplyConfiguration `json:"disruption,omitempty"`
 	// What waits, for what, and since when; the first entry is the one to look
 	// at first.
 	BlockedBy []BlockedByApplyConfiguration `json:"blockedBy,omitempty"`
@@ -93,6 +98,22 @@ func (b *KafkaClusterStatusApplyConfiguration) WithExternalListeners(values ...*
 		}
 		b.ExternalListeners = append(b.ExternalListeners, *values[i])
 	}
+	return b
+}
+
+// WithCruiseControl sets the CruiseControl field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CruiseControl field is set to the value of the last call.
+func (b *KafkaClusterStatusApplyConfiguration) WithCruiseControl(value *CruiseControlStatusApplyConfiguration) *KafkaClusterStatusApplyConfiguration {
+	b.CruiseControl = value
+	return b
+}
+
+// WithDisruption sets the Disruption field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Disruption field is set to the value of the last call.
+func (b *KafkaClusterStatusApplyConfiguration) WithDisruption(value *DisruptionApplyConfiguration) *KafkaClusterStatusApplyConfiguration {
+	b.Disruption = value
 	return b
 }
 

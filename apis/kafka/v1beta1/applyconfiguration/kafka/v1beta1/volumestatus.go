@@ -15,8 +15,11 @@ type VolumeStatusApplyConfiguration struct {
 	Path *string `json:"path,omitempty"`
 	// Its PersistentVolumeClaim.
 	Claim *string `json:"claim,omitempty"`
-	// Where the disk is in its life: Pending, Active, Resizing or Draining.
+	// Where the disk is in its life: Pending, Active, Resizing, Draining or
+	// Removing.
 	Phase *kafkav1beta1.VolumePhase `json:"phase,omitempty"`
+	// Which disk this is: it changes when the path has a new, blank one.
+	Incarnation *string `json:"incarnation,omitempty"`
 	// Capacity it has.
 	Capacity *string `json:"capacity,omitempty"`
 }
@@ -48,6 +51,14 @@ func (b *VolumeStatusApplyConfiguration) WithClaim(value string) *VolumeStatusAp
 // If called multiple times, the Phase field is set to the value of the last call.
 func (b *VolumeStatusApplyConfiguration) WithPhase(value kafkav1beta1.VolumePhase) *VolumeStatusApplyConfiguration {
 	b.Phase = &value
+	return b
+}
+
+// WithIncarnation sets the Incarnation field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Incarnation field is set to the value of the last call.
+func (b *VolumeStatusApplyConfiguration) WithIncarnation(value string) *VolumeStatusApplyConfiguration {
+	b.Incarnation = &value
 	return b
 }
 

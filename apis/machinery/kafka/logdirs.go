@@ -66,6 +66,9 @@ func newLogDir(d kmsg.DescribeLogDirsResponseDir) LogDir {
 		dir.Replicas += len(t.Partitions)
 		for _, p := range t.Partitions {
 			dir.Bytes += p.Size
+			if p.IsFuture {
+				dir.Future++
+			}
 		}
 	}
 	return dir

@@ -101,17 +101,24 @@ func ownConfig(node int32, resp kmsg.Response) (map[string]string, error) {
 		if err := kafkaError(r.ErrorCode, r.ErrorMessage); err != nil {
 			return nil, err
 		}
-		for _, entry := range r.Configs {
-			switch {
-			case entry.Source != source:
-			case entry.Value == nil:
-				config[entry.Name] = Hidden
-			default:
-				config[entry.Name] = *entry.Value
-			}
-		}
+		maps.Copy(config, setAt(source, r.Configs))
 	}
 	return config, nil
+}
+
+// setAt are the properties that are set at one level.
+func setAt(source kmsg.ConfigSource, entries []kmsg.DescribeConfigsResponseResourceConfig) map[string]string {
+	config := map[string]string{}
+	for _, entry := range entries {
+		switch {
+		case entry.Source != source:
+		case entry.Value == nil:
+			config[entry.Name] = Hidden
+		default:
+			config[entry.Name] = *entry.Value
+		}
+	}
+	return config
 }
 
 // AlterDynamicConfig implements Admin.
@@ -182,24 +189,27 @@ func alterationError(resp kmsg.Response, err error) error {
 	return nil
 }
 
-// alteration is the request that changes these properties and no other (KIP-339), in a fixed order.
+// alteration is the request that changes these properties of a node and no other (KIP-339), in a fixed order.
 func alteration(node int32, set map[string]string, remove []string) *kmsg.IncrementalAlterConfigsRequest {
+	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	req.Resources = append(req.Resources, resourceChange(kmsg.ConfigResourceTypeBroker, resourceName(node), ConfigChange{Set: set, Remove: remove}))
+	return req
+}
+
+func resourceChange(kind kmsg.ConfigResourceType, name string, change ConfigChange) kmsg.IncrementalAlterConfigsRequestResource {
 	r := kmsg.NewIncrementalAlterConfigsRequestResource()
-	r.ResourceType = kmsg.ConfigResourceTypeBroker
-	r.ResourceName = resourceName(node)
-	for _, name := range slices.Sorted(maps.Keys(set)) {
+	r.ResourceType, r.ResourceName = kind, name
+	for _, name := range slices.Sorted(maps.Keys(change.Set)) {
 		entry := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
-		entry.Name, entry.Op, entry.Value = name, kmsg.IncrementalAlterConfigOpSet, kmsg.StringPtr(set[name])
+		entry.Name, entry.Op, entry.Value = name, kmsg.IncrementalAlterConfigOpSet, kmsg.StringPtr(change.Set[name])
 		r.Configs = append(r.Configs, entry)
 	}
-	for _, name := range slices.Sorted(slices.Values(remove)) {
+	for _, name := range slices.Sorted(slices.Values(change.Remove)) {
 		entry := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
 		entry.Name, entry.Op = name, kmsg.IncrementalAlterConfigOpDelete
 		r.Configs = append(r.Configs, entry)
 	}
-	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
-	req.Resources = append(req.Resources, r)
-	return req
+	return r
 }
 
 // resourceName is what Kafka calls one broker's config, and that of all of them.

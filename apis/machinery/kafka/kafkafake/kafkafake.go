@@ -14,7 +14,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"koperator.dev/koperator/controllers/internal/kafka"
+	"koperator.dev/koperator/apis/machinery/kafka"
 )
 
 // State is what the fake cluster is made of. Tests change it with Edit.
@@ -25,6 +25,8 @@ type State struct {
 	LogDirs map[int32][]kafka.LogDir
 	// Configs are the dynamic properties by node, and by kafka.ClusterWide.
 	Configs map[int32]map[string]string
+	// TopicConfigs are the properties that are set on topics.
+	TopicConfigs map[string]map[string]string
 	// Voters are not needed for anything but AddVoter: the endpoints that were told to it.
 	Voters map[int32]kafka.Voter
 }
@@ -67,7 +69,7 @@ func (c Call) String() string {
 // IsChange says whether the call changes Kafka.
 func (c Call) IsChange() bool {
 	switch c.Method {
-	case "Describe", "Quorum", "LogDirs", "DynamicConfig", "Close":
+	case "Describe", "Quorum", "LogDirs", "DynamicConfig", "TopicConfigs", "Close":
 		return false
 	}
 	return true
@@ -90,11 +92,12 @@ var _ kafka.Admin = (*Kafka)(nil)
 func New() *Kafka {
 	k := &Kafka{}
 	k.state = State{
-		Cluster: kafka.Cluster{ID: "fakeclusteridfakeclust", Brokers: map[int32]kafka.Broker{}},
-		Quorum:  kafka.Quorum{Leader: -1},
-		LogDirs: map[int32][]kafka.LogDir{},
-		Configs: map[int32]map[string]string{},
-		Voters:  map[int32]kafka.Voter{},
+		Cluster:      kafka.Cluster{ID: "fakeclusteridfakeclust", Brokers: map[int32]kafka.Broker{}},
+		Quorum:       kafka.Quorum{Leader: -1},
+		LogDirs:      map[int32][]kafka.LogDir{},
+		Configs:      map[int32]map[string]string{},
+		TopicConfigs: map[string]map[string]string{},
+		Voters:       map[int32]kafka.Voter{},
 	}
 	return k
 }
@@ -337,6 +340,7 @@ func (k *Kafka) Describe(ctx context.Context) (kafka.Cluster, error) {
 			p := &cluster.Partitions[i]
 			p.Replicas, p.ISR = slices.Clone(p.Replicas), slices.Clone(p.ISR)
 		}
+		cluster.Reassignments = slices.Clone(cluster.Reassignments)
 		sortPartitions(cluster.Partitions)
 		return nil
 	})

@@ -9,7 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"koperator.dev/koperator/controllers/internal/kafka"
+	"koperator.dev/koperator/apis/machinery/kafka"
 )
 
 const (
@@ -134,7 +134,11 @@ func cordoned(value string) []string {
 }
 
 func alterationArgs(node int32, set map[string]string, remove []string) string {
-	parts := []string{nodeName(node)}
+	return nodeName(node) + " " + propertyArgs(set, remove)
+}
+
+func propertyArgs(set map[string]string, remove []string) string {
+	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		parts = append(parts, name+"="+set[name])
 	}

@@ -39,7 +39,7 @@ func (c *client) describe(ctx context.Context, s *session, b broker) (Cluster, e
 	if err != nil {
 		return Cluster{}, err
 	}
-	if cluster.Reassigning, err = countReassignments(ctx, b); err != nil {
+	if cluster.Reassignments, err = listReassignments(ctx, b); err != nil {
 		return Cluster{}, err
 	}
 	meta, err := readMetadata(ctx, b)
@@ -94,25 +94,6 @@ func describeBrokers(ctx context.Context, b broker) (Cluster, error) {
 	return cluster, nil
 }
 
-// countReassignments counts the partitions that are being reassigned (KIP-455).
-func countReassignments(ctx context.Context, b broker) (int, error) {
-	req := kmsg.NewPtrListPartitionReassignmentsRequest()
-	req.TimeoutMillis = millisLeft(ctx)
-	resp, err := b.request(ctx, req)
-	if err != nil {
-		return 0, err
-	}
-	answer := resp.(*kmsg.ListPartitionReassignmentsResponse)
-	if err := kafkaError(answer.ErrorCode, answer.ErrorMessage); err != nil {
-		return 0, fmt.Errorf("listing reassignments: %w", err)
-	}
-	n := 0
-	for _, t := range answer.Topics {
-		n += len(t.Partitions)
-	}
-	return n, nil
-}
-
 // readMetadata reads all topics. It is sent to one broker and not through the client, which would keep a copy of every
 // partition.
 func readMetadata(ctx context.Context, b broker) (*kmsg.MetadataResponse, error) {
@@ -149,7 +130,8 @@ func partitions(topics []kmsg.MetadataResponseTopic, minISR map[string]int) ([]P
 		for _, p := range t.Partitions {
 			// The error code of a partition (LEADER_NOT_AVAILABLE) says no more than its leader, -1.
 			all = append(all, Partition{
-				Topic: *t.Topic, Partition: p.Partition, Leader: p.Leader, Replicas: p.Replicas, ISR: p.ISR, MinISR: value,
+				Topic: *t.Topic, Partition: p.Partition, Leader: p.Leader, Replicas: p.Replicas, ISR: p.ISR,
+				Offline: p.OfflineReplicas, MinISR: value,
 			})
 		}
 	}

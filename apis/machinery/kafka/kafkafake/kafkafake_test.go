@@ -12,8 +12,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"koperator.dev/koperator/controllers/internal/kafka"
-	"koperator.dev/koperator/controllers/internal/kafka/kafkafake"
+	"koperator.dev/koperator/apis/machinery/kafka"
+	"koperator.dev/koperator/apis/machinery/kafka/kafkafake"
 )
 
 func newCluster() *kafkafake.Kafka {

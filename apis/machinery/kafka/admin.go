@@ -1,10 +1,11 @@
-// Package kafka is what broker-manager asks and tells Apache Kafka: one documented port, its implementation on
+// Package kafka is what Koperator's programs ask and tell Apache Kafka: one documented port, its implementation on
 // franz-go, and a fake beside it. It knows no Kubernetes.
 package kafka
 
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -48,8 +49,54 @@ type Admin interface {
 	// ElectPreferredLeaders makes the preferred replica of every partition its leader where it is in sync. Partitions that
 	// have nothing to elect are no error.
 	ElectPreferredLeaders(ctx context.Context) error
+	// CancelReassignments ends the reassignments of just these partitions (AlterPartitionReassignments with no replicas,
+	// KIP-455): they keep the replicas that they had. One that has ended by itself is no error. One that Kafka cannot revert,
+	// because that would need an unclean election, is in the error; the others are cancelled all the same.
+	CancelReassignments(ctx context.Context, partitions []TopicPartition) error
+	// TopicConfigs reads the properties that are set on these topics themselves, without defaults. Topics that do not exist
+	// are missing in the answer and no error.
+	TopicConfigs(ctx context.Context, topics []string) (map[string]map[string]string, error)
+	// AlterTopicConfigs sets and deletes properties of topics and leaves all others as they are (IncrementalAlterConfigs,
+	// KIP-339), each topic as a whole or not at all. Topics that do not exist any more are no error.
+	AlterTopicConfigs(ctx context.Context, changes map[string]ConfigChange) error
+	// CreateTopic creates a topic. TOPIC_ALREADY_EXISTS: it is there, maybe with other partitions and properties.
+	CreateTopic(ctx context.Context, topic NewTopic) error
 	// Close ends all connections.
 	Close()
+}
+
+// TopicPartition names a partition.
+type TopicPartition struct {
+	Topic     string
+	Partition int32
+}
+
+// Reassignment is a partition that is being reassigned (KIP-455).
+type Reassignment struct {
+	TopicPartition
+	// Replicas are all that it has now: those of before, and those that are being added.
+	Replicas []int32
+	// Adding are being added, and Removing go when the added ones are in sync.
+	Adding, Removing []int32
+}
+
+// Target is what the replicas will be when the reassignment ends.
+func (r Reassignment) Target() []int32 {
+	return slices.DeleteFunc(slices.Clone(r.Replicas), func(id int32) bool { return slices.Contains(r.Removing, id) })
+}
+
+// ConfigChange is what to set and what to delete of the properties of one resource.
+type ConfigChange struct {
+	Set    map[string]string
+	Remove []string
+}
+
+// NewTopic is a topic that is to be created. Zero partitions or replicas: as the brokers have them by default.
+type NewTopic struct {
+	Name              string
+	Partitions        int32
+	ReplicationFactor int16
+	Config            map[string]string
 }
 
 // Hidden stands for the value of a sensitive property, which Kafka does not give away.
@@ -65,8 +112,9 @@ type Cluster struct {
 	Brokers map[int32]Broker
 	// Partitions of all topics, internal ones included, sorted by topic and partition.
 	Partitions []Partition
-	// Reassigning is the number of partitions that are being reassigned.
-	Reassigning int
+	// Reassignments are the partitions that are being reassigned, whoever asked for it (ListPartitionReassignments,
+	// KIP-455), sorted by topic and partition.
+	Reassignments []Reassignment
 }
 
 // Broker is one registered broker.
@@ -83,7 +131,8 @@ type Partition struct {
 	Leader    int32 // -1 without one
 	Replicas  []int32
 	ISR       []int32
-	MinISR    int // min.insync.replicas in force: the topic's own, else the cluster's
+	Offline   []int32 // replicas on brokers and disks that do not serve
+	MinISR    int     // min.insync.replicas in force: the topic's own, else the cluster's
 }
 
 // Quorum is the metadata quorum.
@@ -117,6 +166,7 @@ type LogDir struct {
 	Path     string
 	Err      error // KAFKA_STORAGE_ERROR, say
 	Replicas int   // current and future replicas in it, the metadata log not counted
+	Future   int   // those of them that are moving in from another directory of the broker (KIP-113)
 	Bytes    int64
 	Cordoned bool
 }

@@ -24,7 +24,7 @@ func TestDescribe(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantBrokers := map[int32]Broker{0: {ID: 0, Rack: "x"}, 7: {ID: 7, Fenced: true}}
-		if cluster.ID != "fakecluster" || cluster.Reassigning != 3 || !reflect.DeepEqual(cluster.Brokers, wantBrokers) {
+		if cluster.ID != "fakecluster" || len(cluster.Reassignments) != 3 || !reflect.DeepEqual(cluster.Brokers, wantBrokers) {
 			t.Errorf("got %+v", cluster)
 		}
 		if len(cluster.Partitions) != 6 {
