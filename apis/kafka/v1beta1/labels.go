@@ -32,6 +32,9 @@ const (
 	// AnnotationTargets are the brokers or disks that an operation was made for, with their incarnations: what was done for
 	// one life of a broker is not done again for it.
 	AnnotationTargets = "kafka.koperator.dev/targets"
+	// AnnotationWithdrawn says why Koperator cancelled an operation that it had made itself. An operation that a person
+	// cancelled does not have it, and is not made again.
+	AnnotationWithdrawn = "kafka.koperator.dev/withdrawn"
 
 	// AnnotationPath is the mount path of a PersistentVolumeClaim.
 	AnnotationPath = "kafka.koperator.dev/path"

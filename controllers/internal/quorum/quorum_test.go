@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"koperator.dev/koperator/apis/machinery/kafka"
-	"koperator.dev/koperator/controllers/internal/stories"
+	"koperator.dev/koperator/apis/machinery/stories"
 )
 
 // simulation is a metadata quorum: processes of controllers, and the voters that they have agreed on.

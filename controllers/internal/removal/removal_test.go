@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"koperator.dev/koperator/controllers/internal/stories"
+	"koperator.dev/koperator/apis/machinery/stories"
 )
 
 // simulation is one node that is leaving.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"koperator.dev/koperator/apis/machinery/kafka"
-	"koperator.dev/koperator/controllers/internal/stories"
+	"koperator.dev/koperator/apis/machinery/stories"
 )
 
 // ruleBroken holds a plan against what must never happen. It is written without the planner's own helpers.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"koperator.dev/koperator/controllers/internal/stories"
+	"koperator.dev/koperator/apis/machinery/stories"
 )
 
 // story is a rollout as sentences.
