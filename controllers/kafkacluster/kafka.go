@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"koperator.dev/koperator/apis/kafka/v1beta1"
 	"koperator.dev/koperator/apis/machinery/kafka"
 	"koperator.dev/koperator/controllers/internal/desired"
 )
@@ -59,9 +60,9 @@ func (s *scope) kafkaConfig() kafka.Config {
 		Key:         s.memory.admin.KeyPEM,
 	}
 	for _, m := range s.members {
-		host := desired.Host(s.cluster.Namespace, s.cluster.Name, m.id)
+		host := v1beta1.BrokerHost(s.cluster.Namespace, s.cluster.Name, m.id)
 		if m.broker {
-			config.Seeds = append(config.Seeds, fmt.Sprintf("%s:%d", host, desired.ReplicationPort))
+			config.Seeds = append(config.Seeds, fmt.Sprintf("%s:%d", host, v1beta1.ReplicationPort))
 		}
 		if m.controller {
 			config.Controllers = append(config.Controllers, fmt.Sprintf("%s:%d", host, desired.ControllerPort))

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"koperator.dev/koperator/apis/kafka/v1beta1"
 	"koperator.dev/koperator/controllers/internal/desired"
 )
 
@@ -23,7 +24,7 @@ func (s *scope) applyNetwork(ctx context.Context) error {
 		live   client.Object
 	}{
 		{desired.ServiceAccount(kc), live[*corev1.ServiceAccount](s, desired.ServiceAccountName(kc.Name))},
-		{desired.HeadlessService(kc), live[*corev1.Service](s, desired.HeadlessServiceName(kc.Name))},
+		{desired.HeadlessService(kc), live[*corev1.Service](s, v1beta1.HeadlessServiceName(kc.Name))},
 		{desired.BootstrapService(kc), live[*corev1.Service](s, desired.BootstrapServiceName(kc.Name))},
 		{desired.BrokersBudget(kc, s.count(func(m *member) bool { return m.broker && !m.controller })), live[*policyv1.PodDisruptionBudget](s, desired.BrokersBudgetName(kc.Name))},
 		{desired.ControllersBudget(kc, s.count(func(m *member) bool { return m.controller })), live[*policyv1.PodDisruptionBudget](s, desired.ControllersBudgetName(kc.Name))},

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"koperator.dev/koperator/apis/kafka/v1beta1"
 	"koperator.dev/koperator/controllers/internal/desired"
 	"koperator.dev/koperator/controllers/internal/quorum"
 )
@@ -45,7 +46,7 @@ func (s *scope) wantedVoters() []quorum.Controller {
 	for _, m := range s.members {
 		if m.controller && !m.leaving() {
 			wanted = append(wanted, quorum.Controller{
-				ID: m.id, Host: desired.Host(s.cluster.Namespace, s.cluster.Name, m.id), Port: desired.ControllerPort, Ready: isReady(m.pod),
+				ID: m.id, Host: v1beta1.BrokerHost(s.cluster.Namespace, s.cluster.Name, m.id), Port: desired.ControllerPort, Ready: isReady(m.pod),
 			})
 		}
 	}

@@ -8,12 +8,12 @@ import (
 
 // CertificateSubject is the common name of a node's certificate. It never changes: Kafka refuses to reload a key store
 // with another subject.
-func CertificateSubject(node *Node) string { return PodName(node.Cluster, node.ID) }
+func CertificateSubject(node *Node) string { return v1beta1.PodName(node.Cluster, node.ID) }
 
 // CertificateNames are the host names that a node's certificate is for: its own, and on brokers that of the Service that
 // clients start from, and all by which clients outside the Kubernetes cluster reach it.
 func CertificateNames(kc *v1beta1.KafkaCluster, node *Node) []string {
-	names := forms(PodName(kc.Name, node.ID)+"."+HeadlessServiceName(kc.Name), kc.Namespace)
+	names := forms(v1beta1.PodName(kc.Name, node.ID)+"."+v1beta1.HeadlessServiceName(kc.Name), kc.Namespace)
 	if node.IsBroker() {
 		names = append(names, forms(BootstrapServiceName(kc.Name), kc.Namespace)...)
 	}

@@ -126,7 +126,7 @@ func containerPorts(kc *v1beta1.KafkaCluster, node *Node) []*corev1ac.ContainerP
 // readiness is a connection to the listener between the nodes: a broker opens it once it has joined the cluster. There is
 // no liveness probe, because none can tell death from log recovery or an election.
 func readiness(node *Node) *corev1ac.ProbeApplyConfiguration {
-	port := int32(ReplicationPort)
+	port := int32(v1beta1.ReplicationPort)
 	if !node.IsBroker() {
 		port = ControllerPort
 	}

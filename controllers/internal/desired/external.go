@@ -112,7 +112,7 @@ func advertised(node *Node, l listener) Address {
 	if l.external != nil {
 		return *l.external
 	}
-	return Address{Host: Host(node.Namespace, node.Cluster, node.ID), Port: l.port}
+	return Address{Host: v1beta1.BrokerHost(node.Namespace, node.Cluster, node.ID), Port: l.port}
 }
 
 // externalHosts are all hosts at which clients outside reach a node, or start from, by kind.

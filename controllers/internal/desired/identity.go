@@ -31,7 +31,7 @@ func InitialControllers(kc *v1beta1.KafkaCluster, clusterID string) string {
 }
 
 func controllerAddress(kc *v1beta1.KafkaCluster, id int32) string {
-	return fmt.Sprintf("%s:%d", Host(kc.Namespace, kc.Name, id), ControllerPort)
+	return fmt.Sprintf("%s:%d", v1beta1.BrokerHost(kc.Namespace, kc.Name, id), ControllerPort)
 }
 
 // kafkaUUID makes a UUID out of its seed, in Kafka's form: URL-safe base64 without padding. As Kafka's own it never

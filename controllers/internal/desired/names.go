@@ -12,36 +12,20 @@ import (
 	"koperator.dev/koperator/apis/kafka/v1beta1"
 )
 
-// Ports of the two listeners that are never the user's.
-const (
-	ControllerPort  = 9090
-	ReplicationPort = 9091
-)
-
-// LogDirName is the folder in each volume that is Kafka's log directory: a volume's root may hold lost+found.
-const LogDirName = "kafka-logs"
-
-// LogDir is Kafka's log directory on the disk that is mounted at mountPath.
-func LogDir(mountPath string) string { return mountPath + "/" + LogDirName }
-
-// PodName is the name of a node's Pod, also its host name. It is the same for every Pod of the node: the API server then
-// guarantees that there is never a second one beside it, whatever a cache says.
-func PodName(cluster string, id int32) string { return fmt.Sprintf("%s-%d", cluster, id) }
+// ControllerPort is the port of the listener of controllers. Like v1beta1.ReplicationPort it is never the user's.
+const ControllerPort = 9090
 
 // ConfigMapName is the name of a node's ConfigMap.
-func ConfigMapName(cluster string, id int32) string { return PodName(cluster, id) }
+func ConfigMapName(cluster string, id int32) string { return v1beta1.PodName(cluster, id) }
 
 // NodeSecretName is the name of the Secret with a node's key and certificate.
-func NodeSecretName(cluster string, id int32) string { return PodName(cluster, id) + "-tls" }
+func NodeSecretName(cluster string, id int32) string { return v1beta1.PodName(cluster, id) + "-tls" }
 
 // AuthoritySecretName is the name of the Secret with the cluster's CA and its key. No Pod mounts it.
 func AuthoritySecretName(cluster string) string { return cluster + "-ca" }
 
 // AdminSecretName is the name of the Secret with the admin client's key and certificate.
 func AdminSecretName(cluster string) string { return cluster + "-admin" }
-
-// HeadlessServiceName is the name of the Service that gives each node its host name.
-func HeadlessServiceName(cluster string) string { return cluster + "-brokers" }
 
 // BootstrapServiceName is the name of the Service that clients start from.
 func BootstrapServiceName(cluster string) string { return cluster + "-bootstrap" }
@@ -61,18 +45,13 @@ func BrokersNetworkPolicyName(cluster string) string { return cluster + "-broker
 // ControllersNetworkPolicyName is the name of the NetworkPolicy of controllers.
 func ControllersNetworkPolicyName(cluster string) string { return cluster + "-controllers" }
 
-// Host is the host name of a node, for life, whatever its Pod's address.
-func Host(namespace, cluster string, id int32) string {
-	return fmt.Sprintf("%s.%s.%s.svc", PodName(cluster, id), HeadlessServiceName(cluster), namespace)
-}
-
 // ClaimName is the name of the PersistentVolumeClaim of a node's path: its last element to be read by people, and a
 // hash of the whole path, because two paths can end alike.
 func ClaimName(cluster string, id int32, mountPath string) string {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(mountPath))
 	readable := strings.Trim(strings.Map(dnsCharacter, strings.ToLower(path.Base(mountPath))), "-")
-	return fmt.Sprintf("%s-%s-%08x", PodName(cluster, id), readable, h.Sum32())
+	return fmt.Sprintf("%s-%s-%08x", v1beta1.PodName(cluster, id), readable, h.Sum32())
 }
 
 func dnsCharacter(r rune) rune {

@@ -21,7 +21,7 @@ func ControllersNetworkPolicy(kc *v1beta1.KafkaCluster) *networkingv1ac.NetworkP
 // brokers, everybody to the listeners for clients, who have to show a certificate there, and only the cluster's proxies to
 // those that are reached from outside.
 func BrokersNetworkPolicy(kc *v1beta1.KafkaCluster) *networkingv1ac.NetworkPolicyApplyConfiguration {
-	rules := []*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration{insiders(kc, ReplicationPort)}
+	rules := []*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration{insiders(kc, v1beta1.ReplicationPort)}
 	for _, rule := range []*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration{
 		clientPorts(kc, v1beta1.ListenerInternal), clientPorts(kc, v1beta1.ListenerExternal, proxies(kc)),
 	} {

@@ -38,7 +38,7 @@ type Volume struct {
 
 // Pod is the Pod of a node, with the user's templates merged into it. It has no annotation of ours yet.
 func Pod(kc *v1beta1.KafkaCluster, node *Node, in PodInput) (*corev1ac.PodApplyConfiguration, error) {
-	pod := corev1ac.Pod(PodName(kc.Name, node.ID), kc.Namespace).
+	pod := corev1ac.Pod(v1beta1.PodName(kc.Name, node.ID), kc.Namespace).
 		WithSpec(podSpec(kc, node, in))
 	identify(pod, kc, node)
 	for _, template := range node.PodTemplates {
@@ -54,14 +54,14 @@ func Pod(kc *v1beta1.KafkaCluster, node *Node, in PodInput) (*corev1ac.PodApplyC
 
 // identify says whose Pod it is and how it is found. No template can change that.
 func identify(pod *corev1ac.PodApplyConfiguration, kc *v1beta1.KafkaCluster, node *Node) {
-	name := PodName(kc.Name, node.ID)
+	name := v1beta1.PodName(kc.Name, node.ID)
 	pod.WithKind("Pod").WithAPIVersion("v1").WithName(name).WithNamespace(kc.Namespace)
 	pod.OwnerReferences = nil
 	pod.WithOwnerReferences(ownerReference(kc))
 	deleteOurs(pod.Labels)
 	deleteOurs(pod.Annotations)
 	pod.WithLabels(podLabels(kc, node))
-	pod.Spec.WithHostname(name).WithSubdomain(HeadlessServiceName(kc.Name)).WithRestartPolicy(corev1.RestartPolicyAlways)
+	pod.Spec.WithHostname(name).WithSubdomain(v1beta1.HeadlessServiceName(kc.Name)).WithRestartPolicy(corev1.RestartPolicyAlways)
 }
 
 func podLabels(kc *v1beta1.KafkaCluster, node *Node) map[string]string {

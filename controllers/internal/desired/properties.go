@@ -79,11 +79,11 @@ func bootstrapServers(kc *v1beta1.KafkaCluster) string {
 func logDirs(node *Node, extraPaths []string) []serverproperties.Property {
 	var dirs []string
 	for _, storage := range node.Storage {
-		dirs = append(dirs, LogDir(storage.Path))
+		dirs = append(dirs, v1beta1.LogDir(storage.Path))
 	}
 	origin := fmt.Sprintf("storage of spec.brokerGroups[%s] and spec.brokers[%d]", node.Group, node.ID)
 	for _, path := range slices.Sorted(slices.Values(extraPaths)) {
-		if dir := LogDir(path); !slices.Contains(dirs, dir) {
+		if dir := v1beta1.LogDir(path); !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
 		}
 	}
@@ -111,7 +111,7 @@ func listenersOf(kc *v1beta1.KafkaCluster, node *Node) []listener {
 	if !node.IsBroker() {
 		return listeners
 	}
-	listeners = append(listeners, listener{name: replicationListener, port: ReplicationPort})
+	listeners = append(listeners, listener{name: replicationListener, port: v1beta1.ReplicationPort})
 	for _, l := range kc.Spec.Listeners {
 		client := listener{name: ListenerName(l), port: l.Port}
 		if isExternal(l) {

@@ -18,7 +18,7 @@ const (
 // find each other.
 func HeadlessService(kc *v1beta1.KafkaCluster) *corev1ac.ServiceApplyConfiguration {
 	ports := append([]*corev1ac.ServicePortApplyConfiguration{servicePort(controllerPortName, ControllerPort)}, brokerPorts(kc)...)
-	return service(kc, HeadlessServiceName(kc.Name)).WithSpec(corev1ac.ServiceSpec().
+	return service(kc, v1beta1.HeadlessServiceName(kc.Name)).WithSpec(corev1ac.ServiceSpec().
 		WithClusterIP(corev1.ClusterIPNone).
 		WithPublishNotReadyAddresses(true).
 		WithSelector(nodeSelector(kc)).
@@ -41,7 +41,7 @@ func service(kc *v1beta1.KafkaCluster, name string) *corev1ac.ServiceApplyConfig
 }
 
 func brokerPorts(kc *v1beta1.KafkaCluster) []*corev1ac.ServicePortApplyConfiguration {
-	ports := []*corev1ac.ServicePortApplyConfiguration{servicePort(replicationPortName, ReplicationPort)}
+	ports := []*corev1ac.ServicePortApplyConfiguration{servicePort(replicationPortName, v1beta1.ReplicationPort)}
 	for _, listener := range kc.Spec.Listeners {
 		if isExternal(listener) {
 			continue // it answers with addresses outside; the proxies reach it at the Pods' own
