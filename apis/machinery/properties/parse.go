@@ -1,4 +1,4 @@
-package serverproperties
+package properties
 
 import (
 	"fmt"
