@@ -59,6 +59,7 @@ func TestRealKafka(t *testing.T) {
 		{"dynamic config of a broker", (*story).brokerConfig},
 		{"dynamic config of the cluster", (*story).clusterConfig},
 		{"dynamic config of a controller", (*story).controllerConfig},
+		{"config of topics", (*story).topicConfigs},
 		{"TLS", (*story).tls},
 		{"voters", (*story).voters},
 		{"a broker that is fenced", (*story).fenced},
@@ -445,36 +446,60 @@ func (s *story) fenced(t *testing.T) {
 	})
 }
 
-// reassigns moves a partition to the broker that is fenced, which lasts, and changes its mind.
+// reassigns moves a partition to the broker that is fenced, which lasts, and cancels that.
 func (s *story) reassigns(t *testing.T) {
 	t.Helper()
-	_, err := s.plain.CreateTopic(s.ctx, 1, 1, nil, "c")
+	must(t, 0, s.admin.CreateTopic(s.ctx, kafka.NewTopic{Name: "c", Partitions: 2, ReplicationFactor: 1}))
+	if err := s.admin.CreateTopic(s.ctx, kafka.NewTopic{Name: "c"}); !errors.Is(err, kerr.TopicAlreadyExists) {
+		t.Errorf("created twice: %v", err)
+	}
+	var req kadm.AlterPartitionAssignmentsReq
+	req.Assign("c", 0, []int32{2})
+	resp, err := s.plain.AlterPartitionAssignments(s.ctx, req)
 	must(t, 0, err)
-	alter := func(replicas []int32) {
-		t.Helper()
-		var req kadm.AlterPartitionAssignmentsReq
-		req.Assign("c", 0, replicas)
-		if replicas == nil {
-			req = kadm.AlterPartitionAssignmentsReq{}
-			req.CancelAssign("c", 0)
-		}
-		resp, err := s.plain.AlterPartitionAssignments(s.ctx, req)
-		must(t, 0, err)
-		must(t, 0, resp.Error())
-	}
-	alter([]int32{2})
+	must(t, 0, resp.Error())
 	c := s.describe(t)
-	t.Logf("%d reassigning: %+v", len(c.Reassignments), partitionsOf(c, "c"))
-	if len(c.Reassignments) != 1 {
-		t.Errorf("%d are being reassigned", len(c.Reassignments))
+	moving := kafka.TopicPartition{Topic: "c"}
+	t.Logf("reassigning %+v: %+v", c.Reassignments, partitionsOf(c, "c"))
+	if len(c.Reassignments) != 1 || c.Reassignments[0].TopicPartition != moving || !slices.Equal(c.Reassignments[0].Target(), []int32{2}) {
+		t.Errorf("%+v are being reassigned", c.Reassignments)
 	}
-	alter(nil)
-	if c := s.describe(t); len(c.Reassignments) != 0 {
-		t.Errorf("%d are being reassigned", len(c.Reassignments))
+	if p := partitionsOf(c, "c")[0]; !slices.Equal(p.Offline, []int32{2}) {
+		t.Errorf("the replica on the broker that is stopped is not offline: %+v", p)
+	}
+	// That of a partition that stays, and of one that does not exist, is no error.
+	must(t, 0, s.admin.CancelReassignments(s.ctx, []kafka.TopicPartition{moving, {Topic: "c", Partition: 1}, {Topic: "gone"}}))
+	c = s.describe(t)
+	if p := partitionsOf(c, "c")[0]; len(c.Reassignments) != 0 || !slices.Equal(p.Replicas, []int32{1}) {
+		t.Errorf("%+v are being reassigned, and the replicas are %v", c.Reassignments, p.Replicas)
 	}
 	_, err = s.plain.DeleteTopic(s.ctx, "c")
 	must(t, 0, err)
 	s.k.eventually("topic c is gone", 10*time.Second, func() bool { return len(partitionsOf(s.describe(t), "c")) == 0 })
+}
+
+// topicConfigs sets what Cruise Control's throttles are, beside a property of somebody else's.
+func (s *story) topicConfigs(t *testing.T) {
+	const throttled = "leader.replication.throttled.replicas"
+	want := func(a, b map[string]string) {
+		t.Helper()
+		s.k.eventually("the topics have their properties", 10*time.Second, func() bool {
+			got, err := s.admin.TopicConfigs(s.ctx, []string{"a", "b", "gone"})
+			must(t, 0, err)
+			return len(got) == 2 && mapsEqual(got["a"], a) && mapsEqual(got["b"], b)
+		})
+	}
+	want(map[string]string{}, map[string]string{"min.insync.replicas": "2"})
+	must(t, 0, s.admin.AlterTopicConfigs(s.ctx, map[string]kafka.ConfigChange{
+		"a": {Set: map[string]string{throttled: "0:1,0:2"}}, "b": {Set: map[string]string{throttled: "*"}}, "gone": {Remove: []string{throttled}},
+	}))
+	want(map[string]string{throttled: "0:1,0:2"}, map[string]string{"min.insync.replicas": "2", throttled: "*"})
+	must(t, 0, s.admin.AlterTopicConfigs(s.ctx, map[string]kafka.ConfigChange{"a": {Remove: []string{throttled}}, "b": {Remove: []string{throttled, "retention.ms"}}}))
+	want(map[string]string{}, map[string]string{"min.insync.replicas": "2"})
+	err := s.admin.AlterTopicConfigs(s.ctx, map[string]kafka.ConfigChange{"a": {Set: map[string]string{"retention.ms": "soon"}}})
+	if !errors.Is(err, kerr.InvalidConfig) {
+		t.Errorf("a value that is none: %v", err)
+	}
 }
 
 func (s *story) preferredLeaders(t *testing.T) {
