@@ -12,6 +12,10 @@ import (
 //
 // +kubebuilder:validation:XValidation:rule="has(self.image) || has(self.external)",message="cruiseControl needs an image with Cruise Control, or external with the address of one that runs already"
 // +kubebuilder:validation:XValidation:rule="!(has(self.image) && has(self.external))",message="cruiseControl has an image, of a Cruise Control to be run, and external, of one that runs already: remove one of them"
+// +kubebuilder:validation:XValidation:rule="!has(self.external) || !(has(self.imagePullPolicy) || has(self.config) || has(self.goals) || has(self.hardGoals) || has(self.networkCapacity) || has(self.resources) || has(self.podTemplate))",message="a Cruise Control that runs already has a configuration and a Pod of its own: remove imagePullPolicy, config, goals, hardGoals, networkCapacity, resources and podTemplate"
+// +kubebuilder:validation:XValidation:rule="!has(self.external) || !self.metricsReporter.enabled || has(self.metricsReporter.image)",fieldPath=".metricsReporter",message="with external there is no image to copy the metrics reporter from: set metricsReporter.image to one that has it, or metricsReporter.enabled to false"
+// +kubebuilder:validation:XValidation:rule="!has(self.hardGoals) || (has(self.goals) && self.hardGoals.all(g, g in self.goals))",fieldPath=".hardGoals",message="hardGoals are some of goals: add them to goals too"
+// +kubebuilder:validation:XValidation:rule="has(self.networkCapacity) || !has(self.goals) || !self.goals.exists(g, g.contains('Network') || g == 'PotentialNwOutGoal')",fieldPath=".goals",message="goals about the network need networkCapacity: set it, or remove the goals whose names hold Network or Nw"
 type CruiseControl struct {
 	// Image with Cruise Control in /opt/cruise-control. LinkedIn publishes none:
 	// build one from its release, or use one that is published by others.
@@ -28,7 +32,7 @@ type CruiseControl struct {
 	// Version of Cruise Control in the image. It decides with which versions of
 	// Kafka it can be used.
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]{1,4}[.][0-9]{1,4}[.][0-9]{1,4}$')",message="version must be a version of Cruise Control, such as 2.5.146"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|[1-9][0-9]{0,3})([.](0|[1-9][0-9]{0,3})){2}$')",message="version must be a version of Cruise Control, such as 2.5.146"
 	// +kubebuilder:default="2.5.146"
 	// +optional
 	Version string `json:"version,omitempty"`
@@ -62,7 +66,7 @@ type CruiseControl struct {
 	// +optional
 	Goals []Goal `json:"goals,omitempty"`
 
-	// Goals that a plan never violates; some of goals.
+	// Goals that a plan never violates: some of goals.
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=set
 	// +optional
@@ -115,6 +119,7 @@ type ExternalCruiseControl struct {
 	URL string `json:"url"`
 	// Secret with the keys username and password, and with ca.crt if its
 	// certificate is not signed by a public authority.
+	// +kubebuilder:validation:XValidation:rule="self.?name.orValue('') != ''",fieldPath=".name",message="secretRef needs the name of a Secret in the namespace of the cluster"
 	// +optional
 	SecretRef *corev1.LocalObjectReference `json:"secretRef,omitempty"`
 }
@@ -207,7 +212,7 @@ type Automation struct {
 // +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^[A-Za-z0-9._-]+$'))",message="the name of a property holds letters, digits, '.', '_' and '-' only: correct the name"
 // +kubebuilder:validation:XValidation:rule="!self.exists(k, k.startsWith('webserver.') || k.startsWith('ssl.') || k.startsWith('sasl.') || k.startsWith('vertx.'))",message="the REST API and the connections to Kafka are secured by Koperator: remove webserver.*, vertx.*, ssl.* and sasl.* from config"
 // +kubebuilder:validation:XValidation:rule="!['bootstrap.servers', 'security.protocol', 'capacity.config.file', 'failed.brokers.file.path', 'metric.reporter.topic'].exists(p, p in self)",message="the connection to Kafka and the capacities of brokers are set by Koperator: remove bootstrap.servers, security.protocol, capacity.config.file, failed.brokers.file.path and metric.reporter.topic from config"
-// +kubebuilder:validation:XValidation:rule="!['two.step.verification.enabled', 'auto.stop.external.agent', 'default.replication.throttle', 'self.healing.enabled', 'self.healing.goals', 'max.active.user.tasks'].exists(p, p in self)",message="Koperator decides what is executed and when: remove two.step.verification.enabled, auto.stop.external.agent, default.replication.throttle, self.healing.enabled, self.healing.goals and max.active.user.tasks from config; approval and throttles are fields of a CruiseControlOperation"
+// +kubebuilder:validation:XValidation:rule="!['two.step.verification.enabled', 'auto.stop.external.agent', 'default.replication.throttle', 'max.active.user.tasks'].exists(p, p in self) && !self.exists(k, k.startsWith('self.healing.'))",message="Koperator decides what is executed and when: remove two.step.verification.enabled, auto.stop.external.agent, default.replication.throttle, max.active.user.tasks and self.healing.* from config; approval and throttles are fields of a CruiseControlOperation"
 // +kubebuilder:validation:XValidation:rule="!['goals', 'default.goals', 'hard.goals', 'intra.broker.goals'].exists(p, p in self)",message="goals are set from spec.cruiseControl.goals and hardGoals: remove goals, default.goals, hard.goals and intra.broker.goals from config"
 // +kubebuilder:validation:XValidation:rule="!self.exists(k, k.endsWith('password') || k.endsWith('jaas.config'))",message="config is kept in a ConfigMap, where a password does not belong: remove the properties that end with password or jaas.config"
 type CruiseControlConfig map[string]string

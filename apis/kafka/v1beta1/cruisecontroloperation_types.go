@@ -26,12 +26,15 @@ import (
 // +kubebuilder:printcolumn:name="Task",type=string,JSONPath=`.status.task.userTaskID`,priority=1,description="Id of the task in Cruise Control"
 // +kubebuilder:printcolumn:name="Throttle",type=string,JSONPath=`.spec.replicationThrottle`,priority=1,description="Bytes per second and broker"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.schedule) || self.metadata.name.size() <= 52",message="metadata.name must have at most 52 characters with a schedule, because names and labels of its runs are made from it"
 type CruiseControlOperation struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// What is to be done. It cannot change, but for approval, suspend, cancel,
-	// priority and how long the object is kept.
+	// What is to be done, and how. What is done, how it is planned and how it is
+	// executed cannot change; approval, cancel, suspend, retry, deadlines,
+	// onStall, priority, and how long the object is kept, can. With a schedule,
+	// all but clusterRef and type can change: the next run is made from it.
 	// +required
 	Spec CruiseControlOperationSpec `json:"spec"`
 
@@ -73,20 +76,23 @@ const (
 
 // CruiseControlOperationSpec is what is to be done, and how.
 //
-// +kubebuilder:validation:XValidation:rule="(self.type in ['AddBrokers', 'RemoveBrokers', 'DemoteBrokers']) == (has(self.brokers) && self.brokers.size() > 0)",fieldPath=".brokers",message="brokers names the brokers of AddBrokers, RemoveBrokers and DemoteBrokers, which need at least one; remove it with any other type"
-// +kubebuilder:validation:XValidation:rule="(self.type == 'RemoveDisks') == (has(self.disks) && self.disks.size() > 0)",fieldPath=".disks",message="disks names the disks of RemoveDisks, which needs at least one; remove it with any other type"
-// +kubebuilder:validation:XValidation:rule="(self.type == 'ChangeReplicationFactor') == (has(self.topics) && self.topics.size() > 0)",fieldPath=".topics",message="topics names the topics of ChangeReplicationFactor, which needs at least one; remove it with any other type"
+// +kubebuilder:validation:XValidation:rule="(self.type in ['AddBrokers', 'RemoveBrokers', 'DemoteBrokers']) == (self.?brokers.orValue([]).size() > 0)",fieldPath=".brokers",message="brokers names the brokers of AddBrokers, RemoveBrokers and DemoteBrokers, which need at least one; remove it with any other type"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'RemoveDisks') == (self.?disks.orValue([]).size() > 0)",fieldPath=".disks",message="disks names the disks of RemoveDisks, which needs at least one; remove it with any other type"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'ChangeReplicationFactor') == (self.?topics.orValue([]).size() > 0)",fieldPath=".topics",message="topics names the topics of ChangeReplicationFactor, which needs at least one; remove it with any other type"
 // +kubebuilder:validation:XValidation:rule="!has(self.goals) || !(self.type in ['DemoteBrokers', 'RebalanceDisks', 'RemoveDisks'])",fieldPath=".goals",message="DemoteBrokers, RebalanceDisks and RemoveDisks have goals of their own: remove goals"
-// +kubebuilder:validation:XValidation:rule="!has(self.goals) || !has(self.useReadyDefaultGoals) || !self.useReadyDefaultGoals",fieldPath=".useReadyDefaultGoals",message="useReadyDefaultGoals is about the default goals: remove it, or remove goals"
+// +kubebuilder:validation:XValidation:rule="!(self.skipHardGoalCheck || self.useReadyDefaultGoals) || !(self.type in ['DemoteBrokers', 'RebalanceDisks', 'RemoveDisks'])",message="DemoteBrokers, RebalanceDisks and RemoveDisks have goals of their own: remove skipHardGoalCheck and useReadyDefaultGoals"
+// +kubebuilder:validation:XValidation:rule="!has(self.goals) || !self.useReadyDefaultGoals",fieldPath=".useReadyDefaultGoals",message="useReadyDefaultGoals is about the default goals: remove it, or remove goals"
+// +kubebuilder:validation:XValidation:rule="!has(self.excludedTopics) || !(self.type in ['DemoteBrokers', 'RemoveDisks'])",fieldPath=".excludedTopics",message="DemoteBrokers and RemoveDisks concern all topics: remove excludedTopics"
 // +kubebuilder:validation:XValidation:rule="!has(self.destinationBrokers) || self.type in ['RemoveBrokers', 'Rebalance']",fieldPath=".destinationBrokers",message="only RemoveBrokers and Rebalance can be told which brokers get the replicas: remove destinationBrokers"
 // +kubebuilder:validation:XValidation:rule="!has(self.destinationBrokers) || !has(self.brokers) || self.destinationBrokers.all(b, !(b in self.brokers))",fieldPath=".destinationBrokers",message="a broker that is removed cannot get its own replicas: leave it out of destinationBrokers"
+// +kubebuilder:validation:XValidation:rule="!self.skipRackAwarenessCheck || self.type == 'ChangeReplicationFactor'",fieldPath=".skipRackAwarenessCheck",message="skipRackAwarenessCheck is about ChangeReplicationFactor: remove it"
+// +kubebuilder:validation:XValidation:rule="self.type != 'RemoveDisks' || !(has(self.concurrency) || has(self.replicaMovementStrategies))",message="Cruise Control takes no concurrency and no replicaMovementStrategies for RemoveDisks: remove them"
 // +kubebuilder:validation:XValidation:rule="!has(self.replicationThrottle) || !(self.type in ['DemoteBrokers', 'RebalanceDisks', 'RemoveDisks'])",fieldPath=".replicationThrottle",message="DemoteBrokers, RebalanceDisks and RemoveDisks copy nothing from one broker to another, and Kafka throttles nothing else: remove replicationThrottle"
-// +kubebuilder:validation:XValidation:rule="!has(self.schedule) || !has(self.approval) || self.approval.mode != 'Manual' || !has(self.approval.approvedProposal)",fieldPath=".approval.approvedProposal",message="each run of a schedule has a proposal of its own: approve it on the CruiseControlOperation of that run"
-// +kubebuilder:validation:XValidation:rule="has(self.schedule) == has(oldSelf.schedule)",message="an operation with a schedule is another thing than one without: make another CruiseControlOperation"
-// +kubebuilder:validation:XValidation:rule="self.clusterRef == oldSelf.clusterRef && self.type == oldSelf.type && has(self.brokers) == has(oldSelf.brokers) && (!has(self.brokers) || self.brokers == oldSelf.brokers) && has(self.disks) == has(oldSelf.disks) && (!has(self.disks) || self.disks == oldSelf.disks) && has(self.topics) == has(oldSelf.topics) && (!has(self.topics) || self.topics == oldSelf.topics)",message="what an operation does cannot change once it exists: cancel it and make another one"
-// +kubebuilder:validation:XValidation:rule="has(self.goals) == has(oldSelf.goals) && (!has(self.goals) || self.goals == oldSelf.goals) && has(self.destinationBrokers) == has(oldSelf.destinationBrokers) && (!has(self.destinationBrokers) || self.destinationBrokers == oldSelf.destinationBrokers) && has(self.excludedTopics) == has(oldSelf.excludedTopics) && (!has(self.excludedTopics) || self.excludedTopics == oldSelf.excludedTopics) && has(self.dataFrom) == has(oldSelf.dataFrom) && (!has(self.dataFrom) || self.dataFrom == oldSelf.dataFrom) && has(self.replicaMovementStrategies) == has(oldSelf.replicaMovementStrategies) && (!has(self.replicaMovementStrategies) || self.replicaMovementStrategies == oldSelf.replicaMovementStrategies)",message="how an operation plans cannot change once it exists: cancel it and make another one"
-// +kubebuilder:validation:XValidation:rule="has(self.skipHardGoalCheck) == has(oldSelf.skipHardGoalCheck) && (!has(self.skipHardGoalCheck) || self.skipHardGoalCheck == oldSelf.skipHardGoalCheck) && has(self.useReadyDefaultGoals) == has(oldSelf.useReadyDefaultGoals) && (!has(self.useReadyDefaultGoals) || self.useReadyDefaultGoals == oldSelf.useReadyDefaultGoals) && has(self.allowCapacityEstimation) == has(oldSelf.allowCapacityEstimation) && (!has(self.allowCapacityEstimation) || self.allowCapacityEstimation == oldSelf.allowCapacityEstimation) && has(self.excludeRecentlyRemovedBrokers) == has(oldSelf.excludeRecentlyRemovedBrokers) && (!has(self.excludeRecentlyRemovedBrokers) || self.excludeRecentlyRemovedBrokers == oldSelf.excludeRecentlyRemovedBrokers) && has(self.excludeRecentlyDemotedBrokers) == has(oldSelf.excludeRecentlyDemotedBrokers) && (!has(self.excludeRecentlyDemotedBrokers) || self.excludeRecentlyDemotedBrokers == oldSelf.excludeRecentlyDemotedBrokers) && has(self.skipRackAwarenessCheck) == has(oldSelf.skipRackAwarenessCheck) && (!has(self.skipRackAwarenessCheck) || self.skipRackAwarenessCheck == oldSelf.skipRackAwarenessCheck)",message="how an operation plans cannot change once it exists: cancel it and make another one"
-// +kubebuilder:validation:XValidation:rule="has(self.dryRun) == has(oldSelf.dryRun) && (!has(self.dryRun) || self.dryRun == oldSelf.dryRun) && has(self.concurrency) == has(oldSelf.concurrency) && (!has(self.concurrency) || self.concurrency == oldSelf.concurrency) && has(self.replicationThrottle) == has(oldSelf.replicationThrottle) && (!has(self.replicationThrottle) || self.replicationThrottle == oldSelf.replicationThrottle) && has(self.limits) == has(oldSelf.limits) && (!has(self.limits) || self.limits == oldSelf.limits)",message="how an operation is executed cannot change once it exists: cancel it and make another one"
+// +kubebuilder:validation:XValidation:rule="!has(self.schedule) || !has(self.approval) || !has(self.approval.approvedProposal)",fieldPath=".approval.approvedProposal",message="each run of a schedule has a proposal of its own: approve it on the CruiseControlOperation of that run"
+// +kubebuilder:validation:XValidation:rule="self.clusterRef == oldSelf.clusterRef && self.type == oldSelf.type && has(self.schedule) == has(oldSelf.schedule)",message="clusterRef and type cannot change, and a schedule can neither come nor go: make another CruiseControlOperation"
+// +kubebuilder:validation:XValidation:rule="has(self.schedule) || [self.?brokers == oldSelf.?brokers, self.?disks == oldSelf.?disks, self.?topics == oldSelf.?topics].all(same, same)",message="what an operation does cannot change once it exists: cancel it and make another one"
+// +kubebuilder:validation:XValidation:rule="has(self.schedule) || [self.?goals == oldSelf.?goals, self.skipHardGoalCheck == oldSelf.skipHardGoalCheck, self.useReadyDefaultGoals == oldSelf.useReadyDefaultGoals, self.dataFrom == oldSelf.dataFrom, self.?excludedTopics == oldSelf.?excludedTopics, self.?destinationBrokers == oldSelf.?destinationBrokers, self.excludeRecentlyRemovedBrokers == oldSelf.excludeRecentlyRemovedBrokers, self.excludeRecentlyDemotedBrokers == oldSelf.excludeRecentlyDemotedBrokers, self.allowCapacityEstimation == oldSelf.allowCapacityEstimation, self.skipRackAwarenessCheck == oldSelf.skipRackAwarenessCheck].all(same, same)",message="how an operation plans cannot change once it exists: cancel it and make another one"
+// +kubebuilder:validation:XValidation:rule="has(self.schedule) || [self.?replicaMovementStrategies == oldSelf.?replicaMovementStrategies, self.?concurrency == oldSelf.?concurrency, self.?replicationThrottle == oldSelf.?replicationThrottle, self.?limits == oldSelf.?limits, self.dryRun == oldSelf.dryRun].all(same, same)",message="how an operation is executed cannot change once it exists: cancel it and make another one"
 type CruiseControlOperationSpec struct {
 	// The KafkaCluster, in the same namespace.
 	// +required
@@ -107,18 +113,19 @@ type CruiseControlOperationSpec struct {
 	// Ids of the brokers of AddBrokers, RemoveBrokers and DemoteBrokers.
 	// +kubebuilder:validation:MaxItems=512
 	// +kubebuilder:validation:items:Minimum=0
+	// +kubebuilder:validation:items:Maximum=2147483647
 	// +listType=set
 	// +optional
 	Brokers []int32 `json:"brokers,omitempty"`
 
-	// Disks of RemoveDisks.
-	// +kubebuilder:validation:MaxItems=64
+	// Disks of RemoveDisks, by the broker that has them.
+	// +kubebuilder:validation:MaxItems=512
 	// +listType=map
 	// +listMapKey=broker
 	// +optional
 	Disks []BrokerDisks `json:"disks,omitempty"`
 
-	// Topics of ChangeReplicationFactor.
+	// Topics of ChangeReplicationFactor: one entry, whose pattern can match many.
 	// +kubebuilder:validation:MaxItems=1
 	// +listType=atomic
 	// +optional
@@ -132,11 +139,13 @@ type CruiseControlOperationSpec struct {
 	Goals []Goal `json:"goals,omitempty"`
 
 	// Allows goals without the hard ones of Cruise Control's configuration.
+	// +kubebuilder:default=false
 	// +optional
 	SkipHardGoalCheck bool `json:"skipHardGoalCheck,omitempty"`
 
 	// Leaves out those default goals for which too little of the load is known
 	// yet.
+	// +kubebuilder:default=false
 	// +optional
 	UseReadyDefaultGoals bool `json:"useReadyDefaultGoals,omitempty"`
 
@@ -158,6 +167,7 @@ type CruiseControlOperationSpec struct {
 	// Without any: all that live and are not to be removed.
 	// +kubebuilder:validation:MaxItems=512
 	// +kubebuilder:validation:items:Minimum=0
+	// +kubebuilder:validation:items:Maximum=2147483647
 	// +listType=set
 	// +optional
 	DestinationBrokers []int32 `json:"destinationBrokers,omitempty"`
@@ -175,10 +185,12 @@ type CruiseControlOperationSpec struct {
 	ExcludeRecentlyDemotedBrokers *bool `json:"excludeRecentlyDemotedBrokers,omitempty"`
 
 	// Plans also with brokers whose capacity is only estimated.
+	// +kubebuilder:default=false
 	// +optional
 	AllowCapacityEstimation bool `json:"allowCapacityEstimation,omitempty"`
 
 	// Allows ChangeReplicationFactor to put two replicas into one rack.
+	// +kubebuilder:default=false
 	// +optional
 	SkipRackAwarenessCheck bool `json:"skipRackAwarenessCheck,omitempty"`
 
@@ -214,14 +226,17 @@ type CruiseControlOperationSpec struct {
 	Limits *OperationLimits `json:"limits,omitempty"`
 
 	// Ends with the proposal, and moves nothing.
+	// +kubebuilder:default=false
 	// +optional
 	DryRun bool `json:"dryRun,omitempty"`
 
 	// Set it to end the operation. What has moved stays where it is.
+	// +kubebuilder:default=false
 	// +optional
 	Cancel bool `json:"cancel,omitempty"`
 
 	// Set it to begin nothing new. What is being executed is executed to its end.
+	// +kubebuilder:default=false
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
@@ -235,7 +250,7 @@ type CruiseControlOperationSpec struct {
 	// +optional
 	Deadlines *OperationDeadlines `json:"deadlines,omitempty"`
 
-	// What happens when nothing has moved for deadlines.stall: a condition says
+	// What happens when nothing has moved for deadlines.stallSeconds: a condition says
 	// so (Warn), or it is stopped too (Stop).
 	// +kubebuilder:validation:Enum=Warn;Stop
 	// +kubebuilder:default=Warn
@@ -247,6 +262,7 @@ type CruiseControlOperationSpec struct {
 	// RemoveDisks, then all others.
 	// +kubebuilder:validation:Minimum=-1000
 	// +kubebuilder:validation:Maximum=1000
+	// +kubebuilder:default=0
 	// +optional
 	Priority int32 `json:"priority,omitempty"`
 
@@ -258,12 +274,14 @@ type CruiseControlOperationSpec struct {
 	// Seconds after which an operation that succeeded, or was cancelled, is
 	// deleted. Without it, it is kept.
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=31536000
 	// +optional
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
 
 	// Seconds after which an operation that failed is deleted. Without it, it is
 	// kept.
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=31536000
 	// +optional
 	TTLSecondsAfterFailed *int32 `json:"ttlSecondsAfterFailed,omitempty"`
 }
@@ -281,6 +299,7 @@ type ClusterReference struct {
 type BrokerDisks struct {
 	// Id of the broker.
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	// +required
 	Broker int32 `json:"broker"`
 	// Paths as in storage, such as /var/lib/kafka/b.
@@ -407,6 +426,7 @@ type OperationLimits struct {
 	MaxDataToMove *resource.Quantity `json:"maxDataToMove,omitempty"`
 	// Replicas, those between the disks of a broker too.
 	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=2147483647
 	// +optional
 	MaxReplicaMovements *int32 `json:"maxReplicaMovements,omitempty"`
 }
@@ -462,7 +482,7 @@ type OperationSchedule struct {
 	// `0 3 * * 6` is each Saturday at three.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:XValidation:rule="self.matches('^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[-0-9*/,]+( +[-0-9A-Za-z*/,?]+){4})$')",message="cron must have five fields, such as '0 3 * * 6', or be one of @hourly, @daily, @weekly, @monthly and @yearly"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[-0-9*/,]+( +[-0-9*/,?]+){2} +[-0-9A-Za-z*/,]+ +[-0-9A-Za-z*/,?]+)$')",message="cron must have five fields, such as '0 3 * * 6', or be one of @hourly, @daily, @weekly, @monthly and @yearly"
 	// +required
 	Cron string `json:"cron"`
 	// Time zone of it, such as Europe/Budapest.
@@ -605,9 +625,10 @@ type CruiseControlOperationStatus struct {
 	// +optional
 	Leftovers *OperationLeftovers `json:"leftovers,omitempty"`
 
-	// Attempts after the first one, and restarts of Cruise Control.
+	// Attempts after the first one that a failure led to.
 	// +optional
 	Retries int32 `json:"retries,omitempty"`
+	// Attempts after the first one that a restart of Cruise Control led to.
 	// +optional
 	Restarts int32 `json:"restarts,omitempty"`
 
@@ -621,15 +642,17 @@ type CruiseControlOperationStatus struct {
 	// +optional
 	History []OperationAttempt `json:"history,omitempty"`
 
-	// When it was begun, and when it ended.
+	// When it was begun.
 	// +optional
 	StartTime *metav1.Time `json:"startTime,omitempty"`
+	// When it ended.
 	// +optional
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
 
-	// When an operation with a schedule was last repeated, and is next.
+	// When the last run of a schedule was due.
 	// +optional
 	LastScheduleTime *metav1.Time `json:"lastScheduleTime,omitempty"`
+	// When the next run of a schedule is due.
 	// +optional
 	NextScheduleTime *metav1.Time `json:"nextScheduleTime,omitempty"`
 }
@@ -676,10 +699,11 @@ type OperationProposal struct {
 	// Partitions that get another leader and no other replicas.
 	// +optional
 	LeaderMovements int32 `json:"leaderMovements"`
-	// How balanced the cluster is, out of 100, before and after.
+	// How balanced the cluster is, out of 100.
 	// +kubebuilder:validation:MaxLength=16
 	// +optional
 	BalancednessBefore string `json:"balancednessBefore,omitempty"`
+	// How balanced it is after the plan, out of 100.
 	// +kubebuilder:validation:MaxLength=16
 	// +optional
 	BalancednessAfter string `json:"balancednessAfter,omitempty"`
@@ -693,6 +717,7 @@ type OperationProposal struct {
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	ProvisionStatus string `json:"provisionStatus,omitempty"`
+	// How many brokers it recommends, and why.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	ProvisionRecommendation string `json:"provisionRecommendation,omitempty"`
@@ -721,12 +746,13 @@ type OperationTask struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	Instance string `json:"instance,omitempty"`
-	// When it was decided to send it, when it was sent, and since when it is
-	// executed.
+	// When it was decided to send it.
 	// +optional
 	IntentAt *metav1.MicroTime `json:"intentAt,omitempty"`
+	// When it was sent.
 	// +optional
 	SubmittedAt *metav1.Time `json:"submittedAt,omitempty"`
+	// Since when it is executed.
 	// +optional
 	ExecutingSince *metav1.Time `json:"executingSince,omitempty"`
 	// When Cruise Control first said that it is over; believed when it says so
@@ -755,22 +781,25 @@ type OperationProgress struct {
 	Phase string `json:"phase,omitempty"`
 	// How much of all phases is done. 100 when Kafka has confirmed it.
 	Percent int32 `json:"percent"`
-	// Bytes that have moved, of all that are to move. A partition counts when all
-	// of it has moved.
+	// Bytes that have moved. A partition counts when all of it has moved.
 	// +optional
 	DataMoved int64 `json:"dataMoved"`
+	// Bytes that are to move, with those that have.
 	// +optional
 	DataTotal int64 `json:"dataTotal"`
-	// Partitions that are done, under way, and all.
+	// Partitions that have moved.
 	// +optional
 	PartitionsFinished int32 `json:"partitionsFinished"`
+	// Partitions that are moving.
 	// +optional
 	PartitionsInProgress int32 `json:"partitionsInProgress"`
+	// Partitions that are to move, with those that have.
 	// +optional
 	PartitionsTotal int32 `json:"partitionsTotal"`
-	// Leaders that have moved, and all.
+	// Leaders that have moved.
 	// +optional
 	LeadersFinished int32 `json:"leadersFinished"`
+	// Leaders that are to move, with those that have.
 	// +optional
 	LeadersTotal int32 `json:"leadersTotal"`
 	// Bytes per second, of late.
@@ -823,19 +852,21 @@ type OperationAttempt struct {
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	UserTaskID string `json:"userTaskID,omitempty"`
-	// When it began and ended.
+	// When it began.
 	// +optional
 	Start *metav1.Time `json:"start,omitempty"`
+	// When it ended.
 	// +optional
 	End *metav1.Time `json:"end,omitempty"`
 	// What came of it: Succeeded, Stopped, Failed, TaskLost, Restarted.
 	// +kubebuilder:validation:MaxLength=32
 	// +optional
 	Outcome string `json:"outcome,omitempty"`
-	// What kind of failure it met, and what Cruise Control said.
+	// What kind of failure it met.
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	ErrorClass string `json:"errorClass,omitempty"`
+	// What Cruise Control said.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Message string `json:"message,omitempty"`

@@ -351,6 +351,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: allowCapacityEstimation
       type:
         scalar: boolean
+      default: false
     - name: approval
       type:
         namedType: dev.koperator.koperator.apis.kafka.v1beta1.OperationApproval
@@ -364,6 +365,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: cancel
       type:
         scalar: boolean
+      default: false
     - name: clusterRef
       type:
         namedType: dev.koperator.koperator.apis.kafka.v1beta1.ClusterReference
@@ -395,6 +397,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: dryRun
       type:
         scalar: boolean
+      default: false
     - name: excludeRecentlyDemotedBrokers
       type:
         scalar: boolean
@@ -422,6 +425,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: priority
       type:
         scalar: numeric
+      default: 0
     - name: replicaMovementStrategies
       type:
         list:
@@ -441,12 +445,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: skipHardGoalCheck
       type:
         scalar: boolean
+      default: false
     - name: skipRackAwarenessCheck
       type:
         scalar: boolean
+      default: false
     - name: suspend
       type:
         scalar: boolean
+      default: false
     - name: topics
       type:
         list:
@@ -465,6 +472,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: useReadyDefaultGoals
       type:
         scalar: boolean
+      default: false
 - name: dev.koperator.koperator.apis.kafka.v1beta1.CruiseControlOperationStatus
   map:
     fields:

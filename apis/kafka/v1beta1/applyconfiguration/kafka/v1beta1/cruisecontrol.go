@@ -38,7 +38,7 @@ type CruiseControlApplyConfiguration struct {
 	// replicas are hard goals, and disks, replicas and leaders are spread evenly.
 	// Goals about the network need networkCapacity.
 	Goals []kafkav1beta1.Goal `json:"goals,omitempty"`
-	// Goals that a plan never violates; some of goals.
+	// Goals that a plan never violates: some of goals.
 	HardGoals []kafkav1beta1.Goal `json:"hardGoals,omitempty"`
 	// What the network of a broker can carry. Without it, plans do not look at
 	// the network.

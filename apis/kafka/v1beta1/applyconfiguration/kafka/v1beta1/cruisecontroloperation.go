@@ -23,8 +23,10 @@ import (
 type CruiseControlOperationApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration    `json:""`
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
-	// What is to be done. It cannot change, but for approval, suspend, cancel,
-	// priority and how long the object is kept.
+	// What is to be done, and how. What is done, how it is planned and how it is
+	// executed cannot change; approval, cancel, suspend, retry, deadlines,
+	// onStall, priority, and how long the object is kept, can. With a schedule,
+	// all but clusterRef and type can change: the next run is made from it.
 	Spec *CruiseControlOperationSpecApplyConfiguration `json:"spec,omitempty"`
 	// How far it is.
 	Status *CruiseControlOperationStatusApplyConfiguration `json:"status,omitempty"`

@@ -26,9 +26,9 @@ type CruiseControlOperationSpecApplyConfiguration struct {
 	Type *kafkav1beta1.OperationType `json:"type,omitempty"`
 	// Ids of the brokers of AddBrokers, RemoveBrokers and DemoteBrokers.
 	Brokers []int32 `json:"brokers,omitempty"`
-	// Disks of RemoveDisks.
+	// Disks of RemoveDisks, by the broker that has them.
 	Disks []BrokerDisksApplyConfiguration `json:"disks,omitempty"`
-	// Topics of ChangeReplicationFactor.
+	// Topics of ChangeReplicationFactor: one entry, whose pattern can match many.
 	Topics []TopicReplicationApplyConfiguration `json:"topics,omitempty"`
 	// Goals of the plan, in the order of their priority. Without any: those of
 	// Cruise Control's configuration.
@@ -81,7 +81,7 @@ type CruiseControlOperationSpecApplyConfiguration struct {
 	Retry *OperationRetryApplyConfiguration `json:"retry,omitempty"`
 	// How long each part may take.
 	Deadlines *OperationDeadlinesApplyConfiguration `json:"deadlines,omitempty"`
-	// What happens when nothing has moved for deadlines.stall: a condition says
+	// What happens when nothing has moved for deadlines.stallSeconds: a condition says
 	// so (Warn), or it is stopped too (Stop).
 	OnStall *kafkav1beta1.StallPolicy `json:"onStall,omitempty"`
 	// Operations with a higher one come first, among those that are equally

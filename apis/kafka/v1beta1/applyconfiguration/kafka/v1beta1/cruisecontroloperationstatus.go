@@ -34,18 +34,21 @@ type CruiseControlOperationStatusApplyConfiguration struct {
 	Throttle *OperationThrottleApplyConfiguration `json:"throttle,omitempty"`
 	// What the operation has left in Kafka and in Cruise Control.
 	Leftovers *OperationLeftoversApplyConfiguration `json:"leftovers,omitempty"`
-	// Attempts after the first one, and restarts of Cruise Control.
-	Retries  *int32 `json:"retries,omitempty"`
+	// Attempts after the first one that a failure led to.
+	Retries *int32 `json:"retries,omitempty"`
+	// Attempts after the first one that a restart of Cruise Control led to.
 	Restarts *int32 `json:"restarts,omitempty"`
 	// When the next attempt begins.
 	RetryAt *metav1.Time `json:"retryAt,omitempty"`
 	// The last attempts.
 	History []OperationAttemptApplyConfiguration `json:"history,omitempty"`
-	// When it was begun, and when it ended.
-	StartTime      *metav1.Time `json:"startTime,omitempty"`
+	// When it was begun.
+	StartTime *metav1.Time `json:"startTime,omitempty"`
+	// When it ended.
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
-	// When an operation with a schedule was last repeated, and is next.
+	// When the last run of a schedule was due.
 	LastScheduleTime *metav1.Time `json:"lastScheduleTime,omitempty"`
+	// When the next run of a schedule is due.
 	NextScheduleTime *metav1.Time `json:"nextScheduleTime,omitempty"`
 }
 

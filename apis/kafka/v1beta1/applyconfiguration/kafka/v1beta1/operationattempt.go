@@ -15,14 +15,16 @@ type OperationAttemptApplyConfiguration struct {
 	Attempt *int32 `json:"attempt,omitempty"`
 	// Its id in Cruise Control.
 	UserTaskID *string `json:"userTaskID,omitempty"`
-	// When it began and ended.
+	// When it began.
 	Start *v1.Time `json:"start,omitempty"`
-	End   *v1.Time `json:"end,omitempty"`
+	// When it ended.
+	End *v1.Time `json:"end,omitempty"`
 	// What came of it: Succeeded, Stopped, Failed, TaskLost, Restarted.
 	Outcome *string `json:"outcome,omitempty"`
-	// What kind of failure it met, and what Cruise Control said.
+	// What kind of failure it met.
 	ErrorClass *string `json:"errorClass,omitempty"`
-	Message    *string `json:"message,omitempty"`
+	// What Cruise Control said.
+	Message *string `json:"message,omitempty"`
 }
 
 // OperationAttemptApplyConfiguration constructs a declarative configuration of the OperationAttempt type for use with

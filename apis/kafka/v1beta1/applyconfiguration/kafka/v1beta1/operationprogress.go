@@ -15,17 +15,20 @@ type OperationProgressApplyConfiguration struct {
 	Phase *string `json:"phase,omitempty"`
 	// How much of all phases is done. 100 when Kafka has confirmed it.
 	Percent *int32 `json:"percent,omitempty"`
-	// Bytes that have moved, of all that are to move. A partition counts when all
-	// of it has moved.
+	// Bytes that have moved. A partition counts when all of it has moved.
 	DataMoved *int64 `json:"dataMoved,omitempty"`
+	// Bytes that are to move, with those that have.
 	DataTotal *int64 `json:"dataTotal,omitempty"`
-	// Partitions that are done, under way, and all.
-	PartitionsFinished   *int32 `json:"partitionsFinished,omitempty"`
+	// Partitions that have moved.
+	PartitionsFinished *int32 `json:"partitionsFinished,omitempty"`
+	// Partitions that are moving.
 	PartitionsInProgress *int32 `json:"partitionsInProgress,omitempty"`
-	PartitionsTotal      *int32 `json:"partitionsTotal,omitempty"`
-	// Leaders that have moved, and all.
+	// Partitions that are to move, with those that have.
+	PartitionsTotal *int32 `json:"partitionsTotal,omitempty"`
+	// Leaders that have moved.
 	LeadersFinished *int32 `json:"leadersFinished,omitempty"`
-	LeadersTotal    *int32 `json:"leadersTotal,omitempty"`
+	// Leaders that are to move, with those that have.
+	LeadersTotal *int32 `json:"leadersTotal,omitempty"`
 	// Bytes per second, of late.
 	Rate *int64 `json:"rate,omitempty"`
 	// Seconds that it takes yet, at that rate; absent while nobody can say.

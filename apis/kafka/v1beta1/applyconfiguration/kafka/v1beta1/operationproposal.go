@@ -25,13 +25,15 @@ type OperationProposalApplyConfiguration struct {
 	IntraBrokerDataToMove *int64 `json:"intraBrokerDataToMove,omitempty"`
 	// Partitions that get another leader and no other replicas.
 	LeaderMovements *int32 `json:"leaderMovements,omitempty"`
-	// How balanced the cluster is, out of 100, before and after.
+	// How balanced the cluster is, out of 100.
 	BalancednessBefore *string `json:"balancednessBefore,omitempty"`
-	BalancednessAfter  *string `json:"balancednessAfter,omitempty"`
+	// How balanced it is after the plan, out of 100.
+	BalancednessAfter *string `json:"balancednessAfter,omitempty"`
 	// Goals that are not met by the plan.
 	ViolatedGoals []string `json:"violatedGoals,omitempty"`
 	// What Cruise Control thinks of the number of brokers.
-	ProvisionStatus         *string `json:"provisionStatus,omitempty"`
+	ProvisionStatus *string `json:"provisionStatus,omitempty"`
+	// How many brokers it recommends, and why.
 	ProvisionRecommendation *string `json:"provisionRecommendation,omitempty"`
 	// ConfigMap with where each partition goes.
 	Report *string `json:"report,omitempty"`

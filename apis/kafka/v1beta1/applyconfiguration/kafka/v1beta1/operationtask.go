@@ -21,11 +21,12 @@ type OperationTaskApplyConfiguration struct {
 	UserTaskID *string `json:"userTaskID,omitempty"`
 	// Process of Cruise Control that it was sent to.
 	Instance *string `json:"instance,omitempty"`
-	// When it was decided to send it, when it was sent, and since when it is
-	// executed.
-	IntentAt       *v1.MicroTime `json:"intentAt,omitempty"`
-	SubmittedAt    *v1.Time      `json:"submittedAt,omitempty"`
-	ExecutingSince *v1.Time      `json:"executingSince,omitempty"`
+	// When it was decided to send it.
+	IntentAt *v1.MicroTime `json:"intentAt,omitempty"`
+	// When it was sent.
+	SubmittedAt *v1.Time `json:"submittedAt,omitempty"`
+	// Since when it is executed.
+	ExecutingSince *v1.Time `json:"executingSince,omitempty"`
 	// When Cruise Control first said that it is over; believed when it says so
 	// again.
 	CompletedSeenAt *v1.MicroTime `json:"completedSeenAt,omitempty"`
