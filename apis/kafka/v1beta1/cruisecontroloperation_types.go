@@ -734,6 +734,17 @@ type OperationTask struct {
 	// Number of the plan of this attempt, from 1.
 	// +optional
 	Plan int32 `json:"plan,omitempty"`
+	// Task in Cruise Control that makes the plan, while it is being made, and
+	// since when.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	PlanTaskID string `json:"planTaskID,omitempty"`
+	// +optional
+	PlanningSince *metav1.MicroTime `json:"planningSince,omitempty"`
+	// Whether brokers that Cruise Control remembers as removed may get replicas
+	// in this attempt, because no plan was found without them.
+	// +optional
+	IncludeRecentlyRemoved bool `json:"includeRecentlyRemoved,omitempty"`
 	// Reason that the request has in Cruise Control, by which it is found again.
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
@@ -763,6 +774,11 @@ type OperationTask struct {
 	// +kubebuilder:validation:MaxLength=32
 	// +optional
 	StopReason string `json:"stopReason,omitempty"`
+	// What came of it, once it is over: Completed, NothingToDo, Stopped, Failed,
+	// TaskLost, Restarted.
+	// +kubebuilder:validation:MaxLength=32
+	// +optional
+	Outcome string `json:"outcome,omitempty"`
 	// What kind of failure it met.
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
@@ -858,7 +874,8 @@ type OperationAttempt struct {
 	// When it ended.
 	// +optional
 	End *metav1.Time `json:"end,omitempty"`
-	// What came of it: Succeeded, Stopped, Failed, TaskLost, Restarted.
+	// What came of it: Completed, NothingToDo, Stopped, Failed, TaskLost,
+	// Restarted.
 	// +kubebuilder:validation:MaxLength=32
 	// +optional
 	Outcome string `json:"outcome,omitempty"`

@@ -1316,15 +1316,27 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: executingSince
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: includeRecentlyRemoved
+      type:
+        scalar: boolean
     - name: instance
       type:
         scalar: string
     - name: intentAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: outcome
+      type:
+        scalar: string
     - name: plan
       type:
         scalar: numeric
+    - name: planTaskID
+      type:
+        scalar: string
+    - name: planningSince
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
     - name: stopReason
       type:
         scalar: string

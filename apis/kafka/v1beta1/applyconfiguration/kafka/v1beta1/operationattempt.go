@@ -19,7 +19,8 @@ type OperationAttemptApplyConfiguration struct {
 	Start *v1.Time `json:"start,omitempty"`
 	// When it ended.
 	End *v1.Time `json:"end,omitempty"`
-	// What came of it: Succeeded, Stopped, Failed, TaskLost, Restarted.
+	// What came of it: Completed, NothingToDo, Stopped, Failed, TaskLost,
+	// Restarted.
 	Outcome *string `json:"outcome,omitempty"`
 	// What kind of failure it met.
 	ErrorClass *string `json:"errorClass,omitempty"`

@@ -15,6 +15,13 @@ type OperationTaskApplyConfiguration struct {
 	Attempt *int32 `json:"attempt,omitempty"`
 	// Number of the plan of this attempt, from 1.
 	Plan *int32 `json:"plan,omitempty"`
+	// Task in Cruise Control that makes the plan, while it is being made, and
+	// since when.
+	PlanTaskID    *string       `json:"planTaskID,omitempty"`
+	PlanningSince *v1.MicroTime `json:"planningSince,omitempty"`
+	// Whether brokers that Cruise Control remembers as removed may get replicas
+	// in this attempt, because no plan was found without them.
+	IncludeRecentlyRemoved *bool `json:"includeRecentlyRemoved,omitempty"`
 	// Reason that the request has in Cruise Control, by which it is found again.
 	CorrelationID *string `json:"correlationID,omitempty"`
 	// Its id in Cruise Control.
@@ -32,6 +39,9 @@ type OperationTaskApplyConfiguration struct {
 	CompletedSeenAt *v1.MicroTime `json:"completedSeenAt,omitempty"`
 	// Why it ends before its time: Cancelled, Stalled, Deadline, Failed.
 	StopReason *string `json:"stopReason,omitempty"`
+	// What came of it, once it is over: Completed, NothingToDo, Stopped, Failed,
+	// TaskLost, Restarted.
+	Outcome *string `json:"outcome,omitempty"`
 	// What kind of failure it met.
 	ErrorClass *string `json:"errorClass,omitempty"`
 	// What Cruise Control said of it.
@@ -57,6 +67,30 @@ func (b *OperationTaskApplyConfiguration) WithAttempt(value int32) *OperationTas
 // If called multiple times, the Plan field is set to the value of the last call.
 func (b *OperationTaskApplyConfiguration) WithPlan(value int32) *OperationTaskApplyConfiguration {
 	b.Plan = &value
+	return b
+}
+
+// WithPlanTaskID sets the PlanTaskID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PlanTaskID field is set to the value of the last call.
+func (b *OperationTaskApplyConfiguration) WithPlanTaskID(value string) *OperationTaskApplyConfiguration {
+	b.PlanTaskID = &value
+	return b
+}
+
+// WithPlanningSince sets the PlanningSince field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PlanningSince field is set to the value of the last call.
+func (b *OperationTaskApplyConfiguration) WithPlanningSince(value v1.MicroTime) *OperationTaskApplyConfiguration {
+	b.PlanningSince = &value
+	return b
+}
+
+// WithIncludeRecentlyRemoved sets the IncludeRecentlyRemoved field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the IncludeRecentlyRemoved field is set to the value of the last call.
+func (b *OperationTaskApplyConfiguration) WithIncludeRecentlyRemoved(value bool) *OperationTaskApplyConfiguration {
+	b.IncludeRecentlyRemoved = &value
 	return b
 }
 
@@ -121,6 +155,14 @@ func (b *OperationTaskApplyConfiguration) WithCompletedSeenAt(value v1.MicroTime
 // If called multiple times, the StopReason field is set to the value of the last call.
 func (b *OperationTaskApplyConfiguration) WithStopReason(value string) *OperationTaskApplyConfiguration {
 	b.StopReason = &value
+	return b
+}
+
+// WithOutcome sets the Outcome field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Outcome field is set to the value of the last call.
+func (b *OperationTaskApplyConfiguration) WithOutcome(value string) *OperationTaskApplyConfiguration {
+	b.Outcome = &value
 	return b
 }
 
