@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
@@ -29,6 +30,10 @@ const (
 	externalDomain               = "shop.example.com"
 	opsPort                      = 19001
 	externalController     int32 = 0
+
+	// movable brokers have disks in a network, and wanderer is one of them.
+	movable        = "movable"
+	wanderer int32 = 102
 )
 
 // shop is the cluster of TestExternalAccess.
@@ -53,6 +58,7 @@ func TestExternalAccess(t *testing.T) {
 		{"EveryClientSpeaksThroughTheLoadBalancer", (*shop).everyClientSpeaks},
 		{"AdminIsReachedInItsPodOnly", (*shop).adminIsReachedInItsPodOnly},
 		{"BrokersComeAndGo", (*shop).brokersComeAndGo},
+		{"BrokerMovesToAnotherNode", (*shop).brokerMovesToAnotherNode},
 		{"EnvoyManagerIsAway", (*shop).envoyManagerIsAway},
 		{"ListenerIsBroken", (*shop).listenerIsBroken},
 		{"ProxyIsKilled", (*shop).proxyIsKilled},
@@ -64,7 +70,10 @@ func TestExternalAccess(t *testing.T) {
 }
 
 func shopSpec(namespace string) *v1beta1.KafkaCluster {
-	kc := newCluster("shop", namespace, node(externalController, controllers), node(100, brokers), node(101, brokers), node(102, brokers))
+	kc := newCluster("shop", namespace, node(externalController, controllers), node(100, brokers), node(101, brokers), node(wanderer, movable))
+	group := v1beta1.BrokerGroup{Name: movable, Roles: []v1beta1.Role{v1beta1.RoleBroker}, Storage: []v1beta1.Storage{disk(dataPath, "256Mi")}, NodeTemplate: smallNode()}
+	group.Storage[0].StorageClassName = ptr.To("network")
+	kc.Spec.BrokerGroups = append(kc.Spec.BrokerGroups, group)
 	kc.Spec.Listeners = append(kc.Spec.Listeners,
 		v1beta1.Listener{Name: sniListener, Port: sniPort, Type: v1beta1.ListenerExternal, External: &v1beta1.ExternalAccess{
 			Mode: v1beta1.ExternalSNI, Domain: externalDomain,
@@ -334,6 +343,40 @@ func (s *shop) brokersComeAndGo(t *testing.T) {
 	s.requireSameProxies(t, proxies)
 	s.removeBrokers(t, 103)
 	s.waitReady(t, 2*time.Minute)
+}
+
+// A broker moves to another node with its disk, as it does when its node is drained. It tells clients the same address, and
+// connections to the others stay.
+func (s *shop) brokerMovesToAnotherNode(t *testing.T) {
+	proxies := s.proxyLives(t)
+	was := s.pod(t, wanderer).Spec.NodeName
+	before := externalBrokerOf(s.external(t, sniListener), wanderer)
+	watched := s.watchConnections(t, "a-broker-moves", 100, 101, wanderer)
+	cordonNode(t, was, true)
+	defer cordonNode(t, was, false)
+	s.deletePod(t, wanderer)
+	if now := s.pod(t, wanderer).Spec.NodeName; now == was {
+		t.Fatalf("broker %d is on %s again", wanderer, now)
+	}
+	s.waitReady(t, 2*time.Minute)
+	s.waitAccepted(t, time.Minute, wanderer)
+	watched.requireStill(t, fmt.Sprintf("broker %d moved", wanderer), 100, 101)
+	watched.requireAgain(t, 30*time.Second, fmt.Sprintf("broker %d moved", wanderer))
+	watched.end(t)
+	s.requireSameProxies(t, proxies)
+	if after := externalBrokerOf(s.external(t, sniListener), wanderer); after.Host != before.Host || after.Port != before.Port || after.Endpoint == before.Endpoint {
+		t.Errorf("broker %d was reached at %+v, and is at %+v now", wanderer, before, after)
+	}
+}
+
+// cordonNode lets no Pod begin on a node, or ends that.
+func cordonNode(t *testing.T, name string, cordoned bool) {
+	t.Helper()
+	patch := fmt.Sprintf(`{"spec":{"unschedulable":%t}}`, cordoned)
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if err := kube.Patch(context.WithoutCancel(t.Context()), node, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+		t.Fatalf("cordoning node %s: %v", name, err)
+	}
 }
 
 // deletePod deletes the Pod of a broker and waits for the next one: it has another address.

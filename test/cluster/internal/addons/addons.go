@@ -25,7 +25,7 @@ func Install(ctx context.Context, client kubernetes.Interface) error {
 	if _, err := client.DiscoveryV1().EndpointSlices(metav1.NamespaceSystem).Create(ctx, dnsEndpoints(), metav1.CreateOptions{}); err != nil {
 		return fmt.Errorf("creating the name server's EndpointSlice: %w", err)
 	}
-	for _, class := range []*storagev1.StorageClass{storageClass("local", storage.OnDisk, true), storageClass("memory", storage.InMemory, false)} {
+	for _, class := range storageClasses() {
 		if _, err := client.StorageV1().StorageClasses().Create(ctx, class, metav1.CreateOptions{}); err != nil {
 			return fmt.Errorf("creating StorageClass %s: %w", class.Name, err)
 		}
@@ -62,6 +62,13 @@ func dnsEndpoints() *discoveryv1.EndpointSlice {
 			{Name: ptr.To("dns-tcp"), Port: ptr.To[int32](53), Protocol: ptr.To(corev1.ProtocolTCP)},
 		},
 	}
+}
+
+// storageClasses are disks of nodes, with local as the default, and disks in a network, which a Pod finds on every node.
+func storageClasses() []*storagev1.StorageClass {
+	network := storageClass("network", storage.OnDisk, false)
+	network.Parameters[storage.ReachParameter] = storage.ReachAll
+	return []*storagev1.StorageClass{storageClass("local", storage.OnDisk, true), storageClass("memory", storage.InMemory, false), network}
 }
 
 func storageClass(name string, medium storage.Medium, isDefault bool) *storagev1.StorageClass {

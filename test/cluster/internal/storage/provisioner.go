@@ -18,7 +18,14 @@ const (
 	Provisioner = "koperator.dev/local"
 	// MediumParameter of a StorageClass is the medium of its volumes.
 	MediumParameter = "medium"
+	// ReachParameter of a StorageClass says from where its volumes can be reached: from one node, or with ReachAll from every
+	// node, as a disk in a network is.
+	ReachParameter = "reach"
+	ReachAll       = "all"
 )
+
+// network is in the place of a node for volumes that are on none.
+const network = "network"
 
 // Run makes, grows and deletes volumes until the context ends.
 func Run(ctx context.Context, client kubernetes.Interface, disks Disks) error {
@@ -40,13 +47,16 @@ func (p provisioner) Provision(_ context.Context, o controller.ProvisionOptions)
 	if err := supported(o.PVC); err != nil {
 		return nil, controller.ProvisioningFinished, err
 	}
-	volume := Volume{Node: o.SelectedNodeName, Name: o.PVName}
+	volume, affinity := Volume{Node: o.SelectedNodeName, Name: o.PVName}, onlyOn(o.SelectedNodeName)
+	if o.StorageClass.Parameters[ReachParameter] == ReachAll {
+		volume.Node, affinity = network, anywhere()
+	}
 	size := o.PVC.Spec.Resources.Requests[corev1.ResourceStorage]
 	if err := p.disks.Create(volume, Medium(o.StorageClass.Parameters[MediumParameter]), size.Value()); err != nil {
 		return nil, controller.ProvisioningFinished, err
 	}
 	slog.Info("Created a volume", "volume", o.PVName, "claim", o.PVC.Namespace+"/"+o.PVC.Name, "node", o.SelectedNodeName, "size", size.String())
-	return persistentVolume(o, p.disks.Path(volume)), controller.ProvisioningFinished, nil
+	return persistentVolume(o, p.disks.Path(volume), affinity), controller.ProvisioningFinished, nil
 }
 
 // supported refuses what a disk in one machine cannot do, before a test comes to rely on it.
@@ -56,13 +66,13 @@ func supported(claim *corev1.PersistentVolumeClaim) error {
 	}
 	for _, mode := range []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany, corev1.ReadOnlyMany} {
 		if slices.Contains(claim.Spec.AccessModes, mode) {
-			return fmt.Errorf("access mode %s is not supported: volumes are on one node", mode)
+			return fmt.Errorf("access mode %s is not supported: one node at a time mounts a volume", mode)
 		}
 	}
 	return nil
 }
 
-func persistentVolume(o controller.ProvisionOptions, path string) *corev1.PersistentVolume {
+func persistentVolume(o controller.ProvisionOptions, path string, affinity *corev1.VolumeNodeAffinity) *corev1.PersistentVolume {
 	return &corev1.PersistentVolume{
 		ObjectMeta: metav1.ObjectMeta{Name: o.PVName},
 		Spec: corev1.PersistentVolumeSpec{
@@ -70,18 +80,23 @@ func persistentVolume(o controller.ProvisionOptions, path string) *corev1.Persis
 			AccessModes:                   o.PVC.Spec.AccessModes,
 			Capacity:                      corev1.ResourceList{corev1.ResourceStorage: o.PVC.Spec.Resources.Requests[corev1.ResourceStorage]},
 			PersistentVolumeSource:        corev1.PersistentVolumeSource{Local: &corev1.LocalVolumeSource{Path: path}},
-			NodeAffinity:                  onlyOn(o.SelectedNodeName),
+			NodeAffinity:                  affinity,
 		},
 	}
 }
 
 func onlyOn(node string) *corev1.VolumeNodeAffinity {
+	return nodesWith(corev1.NodeSelectorRequirement{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{node}})
+}
+
+// anywhere is every node: a volume of this kind needs an affinity.
+func anywhere() *corev1.VolumeNodeAffinity {
+	return nodesWith(corev1.NodeSelectorRequirement{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpExists})
+}
+
+func nodesWith(requirement corev1.NodeSelectorRequirement) *corev1.VolumeNodeAffinity {
 	return &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
-		MatchExpressions: []corev1.NodeSelectorRequirement{{
-			Key:      corev1.LabelHostname,
-			Operator: corev1.NodeSelectorOpIn,
-			Values:   []string{node},
-		}},
+		MatchExpressions: []corev1.NodeSelectorRequirement{requirement},
 	}}}}
 }
 
