@@ -1,0 +1,12 @@
+Given the brokers 100 to 103, with 32 replicas of a topic.
+When broker 103 is removed from the spec, and somebody assigns a replica to it when all have moved:
+- create orders-remove-brokers-592c81ac1f: broker 103 no longer in the spec, still holding replicas.
+  data is not placed, Moving: operation orders-remove-brokers-592c81ac1f, which moves all replicas off broker 103, is being made.
+- data is not placed, Moving: operation orders-remove-brokers-592c81ac1f moves all replicas off broker 103: Queued.
+- data is not placed, Moving: operation orders-remove-brokers-592c81ac1f moves all replicas off broker 103: Executing.
+- data is placed.
+- create orders-remove-brokers-84983f01e7: broker 103 no longer in the spec, still holding replicas.
+  data is not placed, Moving: operation orders-remove-brokers-84983f01e7, which moves all replicas off broker 103, is being made.
+- data is not placed, Moving: operation orders-remove-brokers-84983f01e7 moves all replicas off broker 103: Queued.
+- data is not placed, Moving: operation orders-remove-brokers-84983f01e7 moves all replicas off broker 103: Executing.
+- data is placed.
