@@ -1,10 +1,10 @@
 package cruisecontrol
 
 import (
-	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,19 +105,31 @@ func DefaultConfig() Config {
 }
 
 // Properties changes what cruisecontrol.properties says, and leaves what it does not know.
-func (c *Config) Properties(r io.Reader) error {
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		line := strings.TrimSpace(lines.Text())
-		name, value, ok := strings.Cut(line, "=")
-		if !ok || strings.HasPrefix(line, "#") {
-			continue
-		}
-		if err := c.set(strings.TrimSpace(name), strings.TrimSpace(value)); err != nil {
+func (c *Config) Properties(values map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if err := c.set(name, strings.TrimSpace(values[name])); err != nil {
 			return fmt.Errorf("reading property %s: %w", name, err)
 		}
 	}
-	return lines.Err()
+	return c.check()
+}
+
+// check refuses what Cruise Control does not start with.
+func (c *Config) check() error {
+	for _, goal := range c.HardGoals {
+		if !slices.Contains(c.DefaultGoals, goal) {
+			return fmt.Errorf("the hard goal %s is none of default.goals", goal)
+		}
+	}
+	for _, goal := range c.DefaultGoals {
+		if !slices.Contains(c.Goals, goal) && !strings.HasPrefix(goal, "IntraBroker") {
+			return fmt.Errorf("the default goal %s is none of goals", goal)
+		}
+	}
+	if c.MinExecutionProgressCheckInterval > c.ExecutionProgressCheckInterval {
+		return errors.New("min.execution.progress.check.interval.ms is more than execution.progress.check.interval.ms")
+	}
+	return nil
 }
 
 func (c *Config) set(name, value string) error {

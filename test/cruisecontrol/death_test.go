@@ -269,16 +269,19 @@ func TestRun(t *testing.T) {
 
 func TestProperties(t *testing.T) {
 	cfg := cruisecontrol.DefaultConfig()
-	r, out := io.Pipe()
-	go func() {
-		_, err := io.WriteString(out, "# comment\nmax.active.user.tasks = 25\nwebserver.request.maxBlockTimeMs=2000\nauto.stop.external.agent=false\n"+
-			"hard.goals=com.linkedin.kafka.cruisecontrol.analyzer.goals.RackAwareGoal,\nbootstrap.servers=x:1\nsample.store.class=a.NoopSampleStore\n")
-		_ = out.CloseWithError(err)
-	}()
-	if err := cfg.Properties(r); err != nil {
+	if err := cfg.Properties(map[string]string{
+		"max.active.user.tasks": "25", "webserver.request.maxBlockTimeMs": "2000", "auto.stop.external.agent": "false",
+		"hard.goals": "com.linkedin.kafka.cruisecontrol.analyzer.goals.RackAwareGoal,", "bootstrap.servers": "x:1", "sample.store.class": "a.NoopSampleStore",
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if cfg.MaxActiveUserTasks != 25 || cfg.MaxBlockTime != 2*time.Second || cfg.AutoStopExternalAgent || len(cfg.HardGoals) != 1 || cfg.HardGoals[0] != "RackAwareGoal" || !cfg.NoSampleStore {
 		t.Errorf("got %+v", cfg)
+	}
+	for name, value := range map[string]string{"hard.goals": "FooGoal", "goals": "RackAwareGoal", "min.execution.progress.check.interval.ms": "60000", "max.active.user.tasks": "x"} {
+		cfg := cruisecontrol.DefaultConfig()
+		if cfg.Properties(map[string]string{name: value}) == nil {
+			t.Errorf("it starts with %s=%s, as Cruise Control does not", name, value)
+		}
 	}
 }
