@@ -11,6 +11,7 @@ import (
 	"koperator.dev/koperator/test/cluster/internal/image"
 	"koperator.dev/koperator/test/cluster/internal/kafkaimage"
 	"koperator.dev/koperator/test/cluster/internal/progress"
+	"koperator.dev/koperator/test/cluster/internal/standin"
 )
 
 // newImageCommand makes container images; the paths of their tars go to standard output, all else to standard error.
@@ -19,7 +20,7 @@ func newImageCommand() *cobra.Command {
 		Use:   "image",
 		Short: "Make container images without a container engine",
 	}
-	cmd.AddCommand(newKafkaImageCommand(), newEnvoyImageCommand(), newProgramImageCommand())
+	cmd.AddCommand(newKafkaImageCommand(), newEnvoyImageCommand(), newProgramImageCommand(), newStandInImageCommand())
 	return cmd
 }
 
@@ -73,6 +74,35 @@ func newProgramImageCommand() *cobra.Command {
 	addOutputFlag(cmd, &output)
 	cmd.Flags().StringVar(&program.Tag, "tag", "latest", "tag of the image")
 	cmd.Flags().StringArrayVar(&program.Args, "arg", nil, "argument of the program, before those of a container; may be repeated")
+	return cmd
+}
+
+func newStandInImageCommand() *cobra.Command {
+	var output string
+	var made standin.Image
+	cmd := &cobra.Command{
+		Use:   standin.Name + " BINARY",
+		Short: "Make the image of the stand-in for Cruise Control",
+		Long: `Make the image of the stand-in for Cruise Control, localhost/` + standin.Name + `:TAG, and print the path of its tar.
+BINARY is test/cruisecontrol/cmd, built without CGO.
+
+There is no Cruise Control in it. It has the layout of one, with a metrics reporter that reports nothing.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cache, err := image.UserCache(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			made.Binary = args[0]
+			tar, err := made.Tar(cmd.Context(), cache, progress.New(os.Stderr))
+			if err != nil {
+				return err
+			}
+			return deliver(cmd.OutOrStdout(), tar, output)
+		},
+	}
+	addOutputFlag(cmd, &output)
+	cmd.Flags().StringVar(&made.Tag, "tag", "latest", "tag of the image")
 	return cmd
 }
 

@@ -35,7 +35,7 @@ func (p Program) Tar(ctx context.Context, cache Cache) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading program %s: %w", p.Name, err)
 	}
-	if err := checkStatic(p.Binary); err != nil {
+	if err := CheckStatic(p.Binary); err != nil {
 		return "", err
 	}
 	args, err := json.Marshal(p.Args)
@@ -62,8 +62,8 @@ func (p Program) write(file string, binary []byte) error {
 	}.WriteFile(file)
 }
 
-// checkStatic spares the user a container that dies with "no such file or directory": the missing file is the loader.
-func checkStatic(binary string) error {
+// CheckStatic spares the user a container that dies with "no such file or directory": the missing file is the loader.
+func CheckStatic(binary string) error {
 	f, err := elf.Open(binary)
 	if err != nil {
 		return fmt.Errorf("%s is not a program: %w", binary, err)

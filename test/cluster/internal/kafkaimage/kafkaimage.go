@@ -70,9 +70,7 @@ func (b *builder) image(ctx context.Context) (string, error) {
 }
 
 func (b *builder) write(ctx context.Context, file string) error {
-	base, err := b.cache.File(ctx, "layer-debian", baseKey(), func(ctx context.Context, file string) error {
-		return step(b.reporter, "extracting a minimal Debian", usualBase, func() error { return writeBase(ctx, file) })
-	})
+	base, err := b.base(ctx)
 	if err != nil {
 		return err
 	}
@@ -87,6 +85,16 @@ func (b *builder) write(ctx context.Context, file string) error {
 		return err
 	}
 	return image.Image{Name: Name(b.version), Layers: []string{base, java, kafka}, Config: config(b.version)}.WriteFile(file)
+}
+
+// base is the layer below all others.
+func (b *builder) base(ctx context.Context) (string, error) {
+	return b.cache.File(ctx, "layer-debian", baseKey(), func(ctx context.Context, file string) error {
+		if err := requireTools(ctx, b.reporter); err != nil {
+			return err
+		}
+		return step(b.reporter, "extracting a minimal Debian", usualBase, func() error { return writeBase(ctx, file) })
+	})
 }
 
 func config(version string) v1.Config {
