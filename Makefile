@@ -20,11 +20,17 @@ OLD_KAFKA_VERSION := 4.2.1
 ENVOY_VERSION := 1.40.0
 # The programs of ours. The tag of an image follows from its content: an unchanged program is never restarted, a changed
 # one is.
-PROGRAMS := broker-manager envoy-manager
+PROGRAMS := broker-manager envoy-manager cruisecontrol-manager
 tag_of = $$(sha256sum $(BIN)/$(1) | cut -c1-12)
+# Tests have no Cruise Control, but a stand-in that speaks as it does.
+STAND_IN := cruise-control-stand-in
 # The images of the local clusters, as the demo and the tests are told of them.
 OUR_IMAGES = BROKER_MANAGER_IMAGE=localhost/broker-manager:$(call tag_of,broker-manager) \
-  ENVOY_MANAGER_IMAGE=localhost/envoy-manager:$(call tag_of,envoy-manager) ENVOY_IMAGE=localhost/envoy:$(ENVOY_VERSION)
+  ENVOY_MANAGER_IMAGE=localhost/envoy-manager:$(call tag_of,envoy-manager) ENVOY_IMAGE=localhost/envoy:$(ENVOY_VERSION) \
+  CRUISECONTROL_MANAGER_IMAGE=localhost/cruisecontrol-manager:$(call tag_of,cruisecontrol-manager) \
+  CRUISE_CONTROL_IMAGE=localhost/$(STAND_IN):$(call tag_of,$(STAND_IN))
+# What both the demo and the tests load into the nodes.
+OUR_TARS := $(addprefix $(BIN)/images/,$(addsuffix .tar,$(PROGRAMS) $(STAND_IN) kafka-$(KAFKA_VERSION) envoy-$(ENVOY_VERSION)))
 # What is in Kafka's image, for its tools to run outside the cluster.
 KAFKA_CLIENT := $(BIN)/kafka-client-$(KAFKA_VERSION)
 
@@ -53,7 +59,7 @@ ifdef KUBECONFIG
 	@$(GO) run ./test/demo up
 else
 	@$(MAKE) --no-print-directory cluster-up images-demo
-	@$(CLUSTER) load $(addprefix $(BIN)/images/,broker-manager.tar envoy-manager.tar kafka-$(KAFKA_VERSION).tar envoy-$(ENVOY_VERSION).tar)
+	@$(CLUSTER) load $(OUR_TARS)
 	$(call step,demo)
 	@CGO_ENABLED=0 $(GO) build -buildvcs=false -o $(BIN)/demo-program ./test/demo
 	@$(WITH_KUBECTL); KUBECONFIG=$$($(CLUSTER) kubeconfig --path) $(OUR_IMAGES) KAFKA_IMAGE=localhost/kafka:$(KAFKA_VERSION) \
@@ -117,7 +123,7 @@ test-e2e: cluster-tool images ## End to end on a local Kubernetes of its own: cr
 	CGO_ENABLED=0 $(GO) test -tags $(E2E_TAGS) -c -o $(BIN)/e2e.test ./test/e2e
 	@[ -n "$${KEEP:-}" ] || $(E2E_CLUSTER) status > /dev/null 2>&1 || trap '$(E2E_CLUSTER) down' EXIT; \
 	$(E2E_CLUSTER) up; \
-	$(E2E_CLUSTER) load $(addprefix $(BIN)/images/,broker-manager.tar envoy-manager.tar kafka-$(KAFKA_VERSION).tar kafka-$(OLD_KAFKA_VERSION).tar envoy-$(ENVOY_VERSION).tar); \
+	$(E2E_CLUSTER) load $(OUR_TARS) $(BIN)/images/kafka-$(OLD_KAFKA_VERSION).tar; \
 	$(WITH_KUBECTL); KOPERATOR_CLUSTER='$(E2E_CLUSTER)' $(OUR_IMAGES) KAFKA_CLIENT=$(KAFKA_CLIENT) \
 	  $(E2E_CLUSTER) exec -- $(BIN)/e2e.test -test.v -test.timeout $(E2E_TIMEOUT) $(E2E_FLAGS)
 
@@ -152,10 +158,12 @@ generate: ## Generate deep copies, apply configurations, CRDs and roles from the
 	$(TOOL) controller-gen object crd:maxDescLen=10000 applyconfiguration paths=./apis/... output:crd:dir=config/crd/bases
 	$(TOOL) controller-gen rbac:roleName=koperator-broker-manager paths=./controllers/... output:rbac:dir=config/rbac/broker-manager
 	$(TOOL) controller-gen rbac:roleName=koperator-envoy-manager paths=./envoy/... output:rbac:dir=config/rbac/envoy-manager
+	$(TOOL) controller-gen rbac:roleName=koperator-cruisecontrol-manager paths=./cruisecontrol/... output:rbac:dir=config/rbac/cruisecontrol-manager
 
 .PHONY: update-golden
 update-golden: cluster-tool ## Write the golden files again. Read the difference: a changed Pod restarts every broker.
 	for package in desired quorum removal rollout; do $(GO) test ./controllers/internal/$$package -update; done
+	$(GO) test ./cruisecontrol/deployment ./cruisecontrol/plan -update
 	$(WITH_ENVOY); for package in fleet/objects fleet/ports translate; do $(GO) test ./envoy/$$package -update; done
 	assets=$(ASSETS); KUBEBUILDER_ASSETS=$$assets $(GO) test ./test/cel -run TestExplain -update
 
@@ -166,6 +174,7 @@ fmt: ## Format the Go code.
 .PHONY: build
 build: ## Build the programs into bin/: static, for an image of nothing else.
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-s -w' -o $(BIN)/ $(addprefix ./cmd/,$(PROGRAMS))
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-s -w' -o $(BIN)/$(STAND_IN) ./test/cruisecontrol/cmd
 
 .PHONY: images
 images: images-demo ## Make container images, without a container engine, into bin/images/.
@@ -178,6 +187,7 @@ images-demo: cluster-tool build
 	for program in $(PROGRAMS); do \
 	  $(BIN)/cluster image program $$program $(BIN)/$$program --tag $(call tag_of,$$program) --output $(BIN)/images/$$program.tar; \
 	done
+	$(BIN)/cluster image $(STAND_IN) $(BIN)/$(STAND_IN) --tag $(call tag_of,$(STAND_IN)) --output $(BIN)/images/$(STAND_IN).tar
 	$(BIN)/cluster image kafka $(KAFKA_VERSION) --output $(BIN)/images/kafka-$(KAFKA_VERSION).tar
 	$(BIN)/cluster image envoy --output $(BIN)/images/envoy-$(ENVOY_VERSION).tar
 	@$(MAKE) --no-print-directory $(KAFKA_CLIENT)
