@@ -46,6 +46,9 @@ const (
 	// AnnotationQuorumEstablished is set on controllers' PersistentVolumeClaims once the first start of the cluster is
 	// over: from then on no disk is ever formatted as an initial voter again.
 	AnnotationQuorumEstablished = "kafka.koperator.dev/quorum-established"
+	// AnnotationReleased is set on the PersistentVolumeClaim of a disk that was removed from the spec when the Pod that had it
+	// is stopped and Kafka has nothing on it: the UID of that Pod. A Pod that is made from then on has no such disk.
+	AnnotationReleased = "kafka.koperator.dev/released"
 	// AnnotationIntent is what a Pod was made from, to be compared with what it would be made from now.
 	AnnotationIntent = "kafka.koperator.dev/intent"
 	// AnnotationAttempt is set on a node's ConfigMap while it is not known whether the node comes back from a restart with

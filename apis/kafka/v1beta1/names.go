@@ -1,6 +1,9 @@
 package v1beta1
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Names that more than one program has to know. They follow from the name of the KafkaCluster.
 
@@ -25,6 +28,15 @@ const logDirName = "kafka-logs"
 
 // LogDir is Kafka's log directory on the disk that is mounted at path.
 func LogDir(path string) string { return path + "/" + logDirName }
+
+// PathOfLogDir is the path of the disk that one of Kafka's log directories is on; empty for a directory that is none of ours.
+func PathOfLogDir(dir string) string {
+	path, ok := strings.CutSuffix(dir, "/"+logDirName)
+	if !ok {
+		return ""
+	}
+	return path
+}
 
 // CruiseControlClientSecretName is the name of the Secret with the key and the certificate that Cruise Control shows to
 // brokers.

@@ -167,6 +167,8 @@ type LogDir struct {
 	Err      error // KAFKA_STORAGE_ERROR, say
 	Replicas int   // current and future replicas in it, the metadata log not counted
 	Future   int   // those of them that are moving in from another directory of the broker (KIP-113)
-	Bytes    int64
-	Cordoned bool
+	// Partitions are those of the current replicas: the future ones are not what the broker serves from.
+	Partitions []TopicPartition
+	Bytes      int64
+	Cordoned   bool
 }

@@ -370,7 +370,7 @@ func TestLogDirs(t *testing.T) {
 			return resp, nil
 		})
 		got, err := f.admin().LogDirs(t.Context(), []int32{0, 1, 2, 9})
-		want := map[int32][]LogDir{0: {{Path: "/a", Replicas: 3, Future: 1, Bytes: 35, Cordoned: true}, {Path: "/b", Err: kerr.KafkaStorageError}}}
+		want := map[int32][]LogDir{0: {{Path: "/a", Replicas: 3, Future: 1, Partitions: []TopicPartition{{"t", 0}, {"u", 0}}, Bytes: 35, Cordoned: true}, {Path: "/b", Err: kerr.KafkaStorageError}}}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v", got)
 		}

@@ -68,6 +68,8 @@ func newLogDir(d kmsg.DescribeLogDirsResponseDir) LogDir {
 			dir.Bytes += p.Size
 			if p.IsFuture {
 				dir.Future++
+			} else {
+				dir.Partitions = append(dir.Partitions, TopicPartition{Topic: t.Topic, Partition: p.Partition})
 			}
 		}
 	}

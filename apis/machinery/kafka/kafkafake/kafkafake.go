@@ -21,7 +21,7 @@ import (
 type State struct {
 	kafka.Cluster
 	Quorum kafka.Quorum
-	// LogDirs by broker. Replicas and Bytes are as the test sets them: they do not follow Partitions.
+	// LogDirs by broker. What is in them is as the test sets it: it does not follow Partitions.
 	LogDirs map[int32][]kafka.LogDir
 	// Configs are the dynamic properties by node, and by kafka.ClusterWide.
 	Configs map[int32]map[string]string
@@ -129,6 +129,7 @@ func (k *Kafka) AddTopic(name string, minISR int, replicas ...[]int32) {
 			for _, id := range r {
 				if dirs := s.LogDirs[id]; len(dirs) > 0 {
 					dirs[0].Replicas++
+					dirs[0].Partitions = append(dirs[0].Partitions, kafka.TopicPartition{Topic: name, Partition: int32(i)})
 				}
 			}
 		}
