@@ -4,6 +4,7 @@ package controllers
 import (
 	"fmt"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -43,6 +44,7 @@ func CachedObjects() map[client.Object]cache.ByObject {
 		&corev1.ServiceAccount{}:        ours,
 		&policyv1.PodDisruptionBudget{}: ours,
 		&networkingv1.NetworkPolicy{}:   ours,
+		&coordinationv1.Lease{}:         ours, // and not those of leader elections
 		&corev1.Node{}:                  {Transform: stripNode},
 	}
 }

@@ -15,6 +15,7 @@ import (
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"koperator.dev/koperator/apis/kafka/v1beta1"
 	"koperator.dev/koperator/apis/machinery/pki"
 	"koperator.dev/koperator/controllers/internal/desired"
 )
@@ -29,7 +30,7 @@ func (s *scope) issueCertificates(ctx context.Context) error {
 	if err := s.ensureAuthority(ctx); err != nil {
 		return err
 	}
-	failures := []error{s.ensureAdmin(ctx)}
+	failures := []error{s.ensureAdmin(ctx), s.ensureCruiseControl(ctx)}
 	for _, m := range s.members {
 		if m.leaving() || m.pod == nil && m.awaits != "" {
 			continue // it leaves with the one that it has, or gets one when all its addresses are known
@@ -99,6 +100,19 @@ func (s *scope) ensureAdmin(ctx context.Context) error {
 		s.memory.admin = leaf
 	}
 	return err
+}
+
+// ensureCruiseControl makes the certificates that Cruise Control and cruisecontrol-manager show to brokers.
+func (s *scope) ensureCruiseControl(ctx context.Context) error {
+	if s.cluster.Spec.CruiseControl == nil {
+		return nil
+	}
+	var failures []error
+	for _, name := range []string{v1beta1.CruiseControlClientSecretName(s.cluster.Name), v1beta1.CruiseControlManagerSecretName(s.cluster.Name)} {
+		_, err := s.ensureLeaf(ctx, name, pki.Request{CommonName: name, Client: true}, false)
+		failures = append(failures, err)
+	}
+	return errors.Join(failures...)
 }
 
 func (s *scope) nodeRequest(m *member) pki.Request {

@@ -35,6 +35,9 @@ func (s *scope) claimVolume(ctx context.Context, m *member, path string) error {
 		return err
 	}
 	if claim != nil && !claim.DeletionTimestamp.IsZero() {
+		if !m.inSpec(path) {
+			return nil
+		}
 		s.wait(fmt.Sprintf("%s of %s", path, m.title()), "ClaimTerminating", "claim %s is being deleted; a new one is made when it is gone", claim.Name)
 		return nil
 	}

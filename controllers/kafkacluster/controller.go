@@ -121,7 +121,7 @@ const (
 // person or a long time, and long otherwise.
 func (s *scope) requeueAfter() time.Duration {
 	switch {
-	case len(s.failures) > 0 || len(s.pendingRestarts()) > 0 || s.anyoneOnTheWay():
+	case len(s.failures) > 0 || len(s.pendingRestarts()) > 0 || s.anyoneOnTheWay() || s.isOurs(s.grant):
 		return whileWorking
 	case len(s.waits) > 0 || s.kafkaCluster == nil || s.quorum == nil:
 		return whileWaiting

@@ -38,6 +38,11 @@ func (s *scope) setDynamicProperties(ctx context.Context) error {
 	}
 	var failures []error
 	for level, properties := range wanted {
+		if m := s.member(level); m != nil && m.leaving() {
+			// Nobody knows what the spec wanted of it: what it was told before stays.
+			failures = append(failures, s.setDynamic(ctx, level, properties, []string{cordonedLogDirs}))
+			continue
+		}
 		if err := s.setDynamic(ctx, level, properties, owned[level]); err != nil {
 			failures = append(failures, err)
 			continue
@@ -52,8 +57,8 @@ func (s *scope) setDynamicProperties(ctx context.Context) error {
 func (s *scope) wantedDynamic() map[int32]map[string]string {
 	wanted := map[int32]map[string]string{kafka.ClusterWide: s.cluster.Spec.DynamicConfig}
 	for _, m := range s.members {
-		if m.broker && !m.leaving() && m.problem == "" && !s.isFenced(m) {
-			wanted[m.id] = m.node.DynamicConfig
+		if m.broker && m.problem == "" && !s.isFenced(m) {
+			wanted[m.id] = m.withCordon()
 		}
 	}
 	return wanted
@@ -76,13 +81,20 @@ func (s *scope) setDynamic(ctx context.Context, level int32, wanted map[string]s
 	if level == kafka.ClusterWide {
 		set, remove = s.keepMinInSyncReplicas(current, set, remove)
 	}
+	// First, and alone: Kafka refuses every other change while a log directory is cordoned that it does not have any more.
+	refused, err := s.cordon(ctx, level, set)
+	if err != nil {
+		return err
+	}
 	if len(set)+len(remove) > 0 {
 		if err := s.admin.AlterDynamicConfig(ctx, level, set, remove); err != nil {
 			return fmt.Errorf("setting dynamic properties of %s: %w", levelName(level), err)
 		}
 		s.event(corev1.EventTypeNormal, "DynamicConfigSet", "Configure", "%s: set %s; removed %s", levelName(level), sortedKeys(set), remove)
 	}
-	s.memory.setVerified(what, hash, s.now)
+	if !refused {
+		s.memory.setVerified(what, hash, s.now)
+	}
 	return nil
 }
 

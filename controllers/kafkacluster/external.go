@@ -205,9 +205,14 @@ func (s *scope) externalAccess() *metav1.Condition {
 	}
 }
 
+// isExternal tells the conditions that envoy-manager owns.
+func isExternal(c metav1.Condition) bool {
+	return c.Type == v1beta1.ConditionExternalAccessReady || c.Type == v1beta1.ConditionExternalAccessDegraded
+}
+
 // isForeign tells the conditions that other programs own.
 func isForeign(c metav1.Condition) bool {
-	return c.Type == v1beta1.ConditionExternalAccessReady || c.Type == v1beta1.ConditionExternalAccessDegraded
+	return isExternal(c) || c.Type == v1beta1.ConditionCruiseControlReady || c.Type == v1beta1.ConditionDataPlaced
 }
 
 // ownConditions leaves out those of other programs: each is written by its owner alone.
@@ -218,16 +223,16 @@ func ownConditions(all []metav1.Condition) []metav1.Condition {
 // ownStatus is the part of status that broker-manager writes.
 func ownStatus(all *v1beta1.KafkaClusterStatus) *v1beta1.KafkaClusterStatus {
 	own := *all
-	own.ExternalListeners = nil
+	own.ExternalListeners, own.CruiseControl = nil, nil
 	own.Conditions = ownConditions(all.Conditions)
 	return &own
 }
 
-// foreignStatus is the part of status that broker-manager only reads.
-func foreignStatus(all *v1beta1.KafkaClusterStatus) *v1beta1.KafkaClusterStatus {
+// externalStatus is the part of status that broker-manager reads and envoy-manager writes.
+func externalStatus(all *v1beta1.KafkaClusterStatus) *v1beta1.KafkaClusterStatus {
 	return &v1beta1.KafkaClusterStatus{
 		ExternalListeners: all.ExternalListeners,
-		Conditions:        slices.DeleteFunc(slices.Clone(all.Conditions), func(c metav1.Condition) bool { return !isForeign(c) }),
+		Conditions:        slices.DeleteFunc(slices.Clone(all.Conditions), func(c metav1.Condition) bool { return !isExternal(c) }),
 	}
 }
 
@@ -238,7 +243,7 @@ func externalAccessChanged() predicate.Predicate {
 		UpdateFunc: func(e event.UpdateEvent) bool {
 			before, _ := e.ObjectOld.(*v1beta1.KafkaCluster)
 			after, _ := e.ObjectNew.(*v1beta1.KafkaCluster)
-			return before != nil && after != nil && !equality.Semantic.DeepEqual(foreignStatus(&before.Status), foreignStatus(&after.Status))
+			return before != nil && after != nil && !equality.Semantic.DeepEqual(externalStatus(&before.Status), externalStatus(&after.Status))
 		},
 	}
 }

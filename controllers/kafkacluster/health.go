@@ -137,6 +137,9 @@ func (s *scope) claimTrouble(m *member) string {
 
 // containerTrouble says why the container does not run, with Kafka's last words where there are any.
 func containerTrouble(pod *corev1.Pod) verdict {
+	if trouble := reporterTrouble(pod); trouble.reason != "" {
+		return trouble
+	}
 	status := kafkaStatus(pod)
 	if status == nil {
 		return verdict{}
@@ -146,6 +149,22 @@ func containerTrouble(pod *corev1.Pod) verdict {
 	}
 	if waiting := status.State.Waiting; waiting != nil && isBroken(waiting.Reason) {
 		return verdict{waiting.Reason, waiting.Message}
+	}
+	return verdict{}
+}
+
+// reporterTrouble says why the metrics reporter of Cruise Control cannot be brought, without which Kafka does not start.
+func reporterTrouble(pod *corev1.Pod) verdict {
+	status := reporterStatus(pod)
+	if status == nil || status.State.Running != nil {
+		return verdict{}
+	}
+	if waiting := status.State.Waiting; waiting != nil && isBroken(waiting.Reason) {
+		message := waiting.Message
+		if ended := status.LastTerminationState.Terminated; ended != nil {
+			message = lastWords(ended.Message)
+		}
+		return verdict{waiting.Reason, "its metrics reporter cannot be brought: " + message}
 	}
 	return verdict{}
 }

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
+	"koperator.dev/koperator/apis/machinery/grant"
 	"koperator.dev/koperator/controllers/internal/desired"
 )
 
@@ -53,6 +54,10 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1beta1.KafkaCluster)
 	}
 	sort.Slice(s.members, func(i, j int) bool { return s.members[i].id < s.members[j].id })
 	s.readDisks()
+	var err error
+	if s.grant, err = grant.Read(ctx, r.client, s.name()); err != nil {
+		return nil, err
+	}
 	return s, s.readNodes(ctx)
 }
 

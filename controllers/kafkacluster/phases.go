@@ -13,7 +13,8 @@ var phases = []phase{
 	{"asking Kafka", (*scope).askKafka},
 	{"changing the quorum", (*scope).changeQuorum},
 	{"setting dynamic properties", (*scope).setDynamicProperties},
+	{"removing disks", (*scope).removeDisks},
 	{"restarting", (*scope).restartOne},
-	{"keeping disks", (*scope).keepDisks},
 	{"removing brokers", (*scope).removeBrokers},
+	{"giving back the grant", (*scope).giveBack},
 }

@@ -30,11 +30,18 @@ func isStopped(pod *corev1.Pod) bool {
 	if pod == nil || isOver(pod) || pod.Spec.NodeName == "" {
 		return true
 	}
-	status := kafkaStatus(pod)
-	if status == nil {
-		return false // just scheduled: the kubelet has not spoken yet
+	return cannotStart(pod)
+}
+
+// cannotStart tells whether the kubelet has given up on a container, though it may try again. A Pod that was just scheduled
+// has none yet.
+func cannotStart(pod *corev1.Pod) bool {
+	for _, status := range []*corev1.ContainerStatus{reporterStatus(pod), kafkaStatus(pod)} {
+		if status != nil && status.State.Running == nil && status.State.Waiting != nil && isBroken(status.State.Waiting.Reason) {
+			return true
+		}
 	}
-	return status.State.Running == nil && status.State.Waiting != nil && isBroken(status.State.Waiting.Reason)
+	return false
 }
 
 // isBroken tells reasons of a waiting container that mean trouble from those that mean patience.
@@ -54,9 +61,18 @@ func isCrashing(pod *corev1.Pod) bool {
 }
 
 func kafkaStatus(pod *corev1.Pod) *corev1.ContainerStatus {
-	for i := range pod.Status.ContainerStatuses {
-		if pod.Status.ContainerStatuses[i].Name == desired.KafkaContainer {
-			return &pod.Status.ContainerStatuses[i]
+	return statusOf(pod.Status.ContainerStatuses, desired.KafkaContainer)
+}
+
+// reporterStatus is that of the init container without whose end Kafka does not start.
+func reporterStatus(pod *corev1.Pod) *corev1.ContainerStatus {
+	return statusOf(pod.Status.InitContainerStatuses, desired.ReporterContainer)
+}
+
+func statusOf(statuses []corev1.ContainerStatus, name string) *corev1.ContainerStatus {
+	for i := range statuses {
+		if statuses[i].Name == name {
+			return &statuses[i]
 		}
 	}
 	return nil

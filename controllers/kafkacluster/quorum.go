@@ -26,6 +26,11 @@ func (s *scope) changeQuorum(ctx context.Context) error {
 	for _, w := range plan.Waits {
 		s.wait("quorum", w.Code, "%s", w.Message)
 	}
+	if plan.Remove != nil && !s.isReplaced(plan.Remove.ID) {
+		if granted, err := s.takeGrant(ctx, "quorum"); err != nil || !granted {
+			return err
+		}
+	}
 	switch {
 	case plan.Add != nil:
 		if err := s.admin.AddVoter(ctx, *plan.Add); err != nil {
@@ -39,6 +44,13 @@ func (s *scope) changeQuorum(ctx context.Context) error {
 		s.event(corev1.EventTypeNormal, "VoterRemoved", "Quorum", "controller %d votes no more: %s", plan.Remove.ID, plan.Reason)
 	}
 	return nil
+}
+
+// isReplaced tells a voter that goes because its node has a new disk and votes with that from then on. To repair the quorum
+// waits for nobody. Nor does a voter that is added: it takes nothing away.
+func (s *scope) isReplaced(id int32) bool {
+	m := s.member(id)
+	return m != nil && !m.leaving()
 }
 
 func (s *scope) wantedVoters() []quorum.Controller {

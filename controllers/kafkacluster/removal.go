@@ -18,11 +18,11 @@ import (
 // removeBrokers takes the next step for each member that the spec no longer has. A member runs on until Kafka itself
 // reports nothing on it.
 func (s *scope) removeBrokers(ctx context.Context) error {
-	logDirs, asked := s.leavingLogDirs(ctx)
+	logDirs := s.logDirsOf(ctx, "removal", (*member).leaving)
 	var failures []error
 	for _, m := range s.members {
 		if m.leaving() {
-			if err := s.removeMember(ctx, m, logDirs[m.id], asked); err != nil {
+			if err := s.removeMember(ctx, m, logDirs[m.id]); err != nil {
 				failures = append(failures, fmt.Errorf("%s: %w", m.title(), err))
 			}
 		}
@@ -30,30 +30,30 @@ func (s *scope) removeBrokers(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// leavingLogDirs asks the members that leave for what is on their disks.
-func (s *scope) leavingLogDirs(ctx context.Context) (map[int32][]kafka.LogDir, bool) {
+// logDirsOf asks the brokers that are told for what is on their disks. One that has not answered is not in the map.
+func (s *scope) logDirsOf(ctx context.Context, why string, which func(*member) bool) map[int32][]kafka.LogDir {
 	var ids []int32
 	for _, m := range s.members {
-		if m.leaving() && m.broker && isReady(m.pod) {
+		if m.broker && isReady(m.pod) && which(m) {
 			ids = append(ids, m.id)
 		}
 	}
 	if s.kafkaCluster == nil || len(ids) == 0 {
-		return nil, false
+		return nil
 	}
 	dirs, err := s.admin.LogDirs(ctx, ids)
 	if err != nil {
-		s.wait("removal", "LogDirsUnknown", "the log directories could not be read: %v", err)
+		s.wait(why, "LogDirsUnknown", "the log directories could not be read: %v", err)
 	}
-	return dirs, true
+	return dirs
 }
 
-func (s *scope) removeMember(ctx context.Context, m *member, dirs []kafka.LogDir, asked bool) error {
+func (s *scope) removeMember(ctx context.Context, m *member, dirs []kafka.LogDir) error {
 	if m.foreign != "" {
 		s.wait("removal of "+m.title(), "ForeignDisk", "a disk of it belongs to another Kafka cluster, %s: only a person can know whether its data is needed", m.foreign)
 		return nil
 	}
-	step := removal.Next(s.removalFacts(m, dirs, asked))
+	step := removal.Next(s.removalFacts(m, dirs))
 	m.removing = step.Removing()
 	if step.Message != "" {
 		s.wait("removal of "+m.title(), step.Code, "%s", step.Message)
@@ -62,6 +62,9 @@ func (s *scope) removeMember(ctx context.Context, m *member, dirs []kafka.LogDir
 	case removal.Keep:
 		return s.keepRunning(ctx, m)
 	case removal.DeletePod:
+		if granted, err := s.takeGrant(ctx, "removal of "+m.title()); err != nil || !granted {
+			return err
+		}
 		s.event(corev1.EventTypeNormal, "Removing", "Remove", "%s holds no replica any more and is stopped", m.title())
 		return s.deletePod(ctx, m.pod)
 	case removal.Unregister:
@@ -77,7 +80,7 @@ func (s *scope) removeMember(ctx context.Context, m *member, dirs []kafka.LogDir
 	return nil
 }
 
-func (s *scope) removalFacts(m *member, dirs []kafka.LogDir, asked bool) removal.Facts {
+func (s *scope) removalFacts(m *member, dirs []kafka.LogDir) removal.Facts {
 	facts := removal.Facts{
 		ID: m.id, Controller: m.controller, Broker: m.broker,
 		PodExists:   m.pod != nil,
@@ -95,7 +98,7 @@ func (s *scope) removalFacts(m *member, dirs []kafka.LogDir, asked bool) removal
 	if facts.KafkaKnown {
 		s.addBrokerFacts(&facts)
 	}
-	if asked && dirs != nil {
+	if dirs != nil {
 		facts.LogDirsKnown, facts.LogDirReplicas = true, countReplicas(dirs)
 	}
 	return facts
@@ -129,15 +132,24 @@ func countReplicas(dirs []kafka.LogDir) int {
 	return replicas
 }
 
-// deleteClaims deletes the disks of a member. Claims are deleted here and nowhere else in this program, on the
-// proof that removal.Next asks for.
+// deleteClaims deletes the disks of a member, on the proof that removal.Next asks for.
 func (s *scope) deleteClaims(ctx context.Context, m *member) error {
-	for path, claim := range m.claims {
-		if err := s.client.Delete(ctx, claim, client.Preconditions{UID: &claim.UID}); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("deleting claim of %s: %w", path, err)
+	for path := range m.claims {
+		if err := s.deleteClaim(ctx, m, path); err != nil {
+			return err
 		}
-		s.event(corev1.EventTypeNormal, "ClaimDeleted", "Remove", "claim %s of %s was deleted: Kafka reports no replica on it", claim.Name, m.title())
 	}
+	return nil
+}
+
+// deleteClaim deletes a disk. Claims are deleted here and nowhere else in this program: those of a whole member, and those
+// that storage.Next finds proof for.
+func (s *scope) deleteClaim(ctx context.Context, m *member, path string) error {
+	claim := m.claims[path]
+	if err := s.client.Delete(ctx, claim, client.Preconditions{UID: &claim.UID}); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting claim of %s: %w", path, err)
+	}
+	s.event(corev1.EventTypeNormal, "ClaimDeleted", "Remove", "claim %s of %s was deleted: Kafka reports no replica on it", claim.Name, m.title())
 	return nil
 }
 

@@ -72,6 +72,9 @@ func (s *scope) hasMoreRoom(m *member) bool {
 // makePod makes the Pod of a node from the spec. Its ConfigMap is written just before: a ConfigMap says what its node
 // runs with, never what it is going to run with.
 func (s *scope) makePod(ctx context.Context, m *member) error {
+	if lags, err := s.claimsLag(ctx, m); err != nil || lags {
+		return err
+	}
 	config := desired.ConfigMap(s.cluster, m.node, m.wanted.properties, m.wanted.intent)
 	var existing client.Object
 	if m.config != nil {
@@ -133,10 +136,10 @@ func (s *scope) startsFirst(m *member) bool {
 	return false
 }
 
-// hasClaims tells whether every disk of a node is claimed, as far as the cache shows. A Pod is not made before: what is
-// written on the claims decides how blank disks are formatted.
+// hasClaims tells whether every disk of a node's next Pod is claimed, as far as the cache shows. A Pod is not made before:
+// what is written on the claims decides how blank disks are formatted.
 func (m *member) hasClaims() bool {
-	for _, path := range m.paths() {
+	for _, path := range m.mountedPaths() {
 		if m.claims[path] == nil {
 			return false
 		}

@@ -50,12 +50,22 @@ func (s *scope) restartThroughGate(ctx context.Context, step rollout.Step) error
 		return s.electPreferredLeaders(ctx)
 	}
 	s.memory.elections = 0
-	if m := s.member(step.ID); m.wanted != nil {
+	m := s.member(step.ID)
+	if granted, err := s.takeGrant(ctx, "restart of "+m.title()); err != nil || !granted {
+		return err
+	}
+	if empty, err := s.stillEmpty(ctx, m); err != nil || !empty {
+		return err
+	}
+	if m.wanted != nil {
 		if err := s.markAttempt(ctx, m, m.wanted.intent.Hash()); err != nil {
 			return err
 		}
 	}
-	return s.restart(ctx, step, "Configuration")
+	if err := s.restart(ctx, step, "Configuration"); err != nil {
+		return err
+	}
+	return s.releaseDisks(ctx, m)
 }
 
 // podsAreAsSeen asks the API server itself for the Pods: a plan made from a cache that does not show the last restart yet
@@ -152,9 +162,7 @@ func (s *scope) isBroken(m *member) bool {
 	if m.config != nil && m.config.Annotations[v1beta1.AnnotationAttempt] == m.runningHash() {
 		return s.machineLost(m.pod)
 	}
-	status := kafkaStatus(m.pod)
-	cannotStart := status != nil && status.State.Waiting != nil && isBroken(status.State.Waiting.Reason)
-	return cannotStart || unschedulable(m.pod) != "" || s.machineLost(m.pod)
+	return cannotStart(m.pod) || unschedulable(m.pod) != "" || s.machineLost(m.pod)
 }
 
 func (s *scope) member(id int32) *member {

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
+	"koperator.dev/koperator/apis/machinery/grant"
 	"koperator.dev/koperator/apis/machinery/kafka"
 	"koperator.dev/koperator/controllers/internal/desired"
 	"koperator.dev/koperator/controllers/internal/rollout"
@@ -31,6 +32,11 @@ type scope struct {
 	clusterID          string
 	initialControllers string
 	established        bool
+
+	// grant is who disturbs the cluster.
+	grant grant.Grant
+	// grantUsed is set once this pass has disturbed the cluster.
+	grantUsed bool
 
 	// Read from Kafka by askKafka; nil when it could not be asked.
 	admin        kafka.Admin
@@ -75,6 +81,10 @@ type member struct {
 	restartReason string
 	// removing is set once Kafka reports nothing on a leaving member any more.
 	removing bool
+	// emptied are the disks that are not in the spec any more and that Kafka was found to have nothing on in this pass.
+	emptied []string
+	// uncordonable: Kafka refuses to be told where to place nothing.
+	uncordonable bool
 
 	// phase and health are what assess makes of all this at the end of the pass.
 	phase  v1beta1.BrokerPhase

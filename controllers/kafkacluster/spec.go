@@ -48,13 +48,18 @@ func (s *scope) planMember(m *member) error {
 	if m.foreign != "" {
 		return fmt.Errorf("a disk of it belongs to another Kafka cluster, %s, and this one is %s: delete its claims if nobody needs their data, or give the node another id", m.foreign, s.clusterID)
 	}
-	if err := checkNode(m.node); err != nil {
+	if err := s.checkNode(m.node); err != nil {
 		return err
 	}
 	for _, w := range serverproperties.Warnings(serverproperties.Values(m.node.Config)) {
 		s.warnings = append(s.warnings, m.title()+": "+w.String())
 	}
-	properties := desired.ServerProperties(s.cluster, m.node, m.extraPaths())
+	return s.drawUp(m)
+}
+
+// drawUp makes the blueprint of a node, and finds out how the running one differs from it.
+func (s *scope) drawUp(m *member) error {
+	properties := desired.ServerProperties(s.cluster, m.node, m.disks())
 	pod, err := desired.Pod(s.cluster, m.node, s.podInput(m))
 	if err != nil {
 		return err
@@ -69,8 +74,12 @@ func (s *scope) planMember(m *member) error {
 }
 
 // checkNode finds what the schema cannot refuse.
-func checkNode(node *desired.Node) error {
-	problems := serverproperties.CheckConfig(serverproperties.Values(node.Config))
+func (s *scope) checkNode(node *desired.Node) error {
+	config := serverproperties.Values(node.Config)
+	problems := serverproperties.CheckConfig(config)
+	if desired.HasReporter(s.cluster, node) {
+		problems = append(problems, serverproperties.CheckReporter(config)...)
+	}
 	problems = append(problems, serverproperties.CheckDynamicConfig(node.DynamicConfig, serverproperties.BrokerLevel)...)
 	if len(problems) == 0 {
 		return nil
@@ -87,7 +96,7 @@ func (s *scope) podInput(m *member) desired.PodInput {
 	if s.startsFirst(m) {
 		input.InitialControllers = s.initialControllers
 	}
-	for _, path := range m.paths() {
+	for _, path := range m.mountedPaths() {
 		input.Volumes = append(input.Volumes, desired.Volume{Path: path, Claim: desired.ClaimName(s.cluster.Name, m.id, path)})
 	}
 	return input

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -67,6 +69,7 @@ func (s *scope) status() *v1beta1.KafkaClusterStatus {
 	}
 	status.Conditions = s.conditions(ownConditions(old.Conditions))
 	status.BlockedBy = s.blockedBy(old.BlockedBy)
+	status.Disruption = s.disruption()
 	status.Summary = s.summary(status)
 	return status
 }
@@ -108,6 +111,9 @@ func (s *scope) brokerStatus(m *member, old v1beta1.BrokerStatus) v1beta1.Broker
 		status.Rack = m.pod.Annotations[v1beta1.AnnotationRack]
 		status.Version = m.pod.Labels[v1beta1.LabelVersion]
 	}
+	if claim := m.claims[m.metadataPath()]; claim != nil {
+		status.Incarnation = incarnation(claim)
+	}
 	for _, path := range m.paths() {
 		status.Volumes = append(status.Volumes, volumeStatus(m, path))
 	}
@@ -126,11 +132,13 @@ func volumeStatus(m *member, path string) v1beta1.VolumeStatus {
 	if claim == nil {
 		return status
 	}
-	status.Claim = claim.Name
+	status.Claim, status.Incarnation = claim.Name, incarnation(claim)
 	if capacity, ok := claim.Status.Capacity[corev1.ResourceStorage]; ok {
 		status.Capacity = capacity.String()
 	}
 	switch {
+	case slices.Contains(m.removedPaths(), path) && m.isLeftOut(path):
+		status.Phase = v1beta1.VolumeRemoving
 	case !m.inSpec(path):
 		status.Phase = v1beta1.VolumeDraining
 	case claim.Status.Phase != corev1.ClaimBound:
@@ -141,6 +149,14 @@ func volumeStatus(m *member, path string) v1beta1.VolumeStatus {
 		status.Phase = v1beta1.VolumeActive
 	}
 	return status
+}
+
+// incarnation tells one life of a disk from another. A node lives as long as the disk with its metadata log, which is never
+// taken from it: a disk more or less does not change it.
+func incarnation(claim *corev1.PersistentVolumeClaim) string {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(claim.UID))
+	return fmt.Sprintf("%08x", h.Sum32())
 }
 
 func isGrowing(claim *corev1.PersistentVolumeClaim) bool {

@@ -30,7 +30,7 @@ func BrokersBudget(kc *v1beta1.KafkaCluster, count int) *policyv1ac.PodDisruptio
 // other way.
 func budget(kc *v1beta1.KafkaCluster, name string, selector *metav1ac.LabelSelectorApplyConfiguration, count int) *policyv1ac.PodDisruptionBudgetApplyConfiguration {
 	return policyv1ac.PodDisruptionBudget(name, kc.Namespace).
-		WithLabels(clusterLabels(kc)).
+		WithLabels(ClusterLabels(kc)).
 		WithOwnerReferences(ownerReference(kc)).
 		WithSpec(policyv1ac.PodDisruptionBudgetSpec().
 			WithMinAvailable(intstr.FromInt(max(count-1, 0))).

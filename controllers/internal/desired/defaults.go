@@ -39,7 +39,11 @@ func defaults(kc *v1beta1.KafkaCluster, node *Node) []serverproperties.Property 
 	if node.IsBroker() && node.Heap.Value() < smallHeap {
 		values["log.cleaner.dedupe.buffer.size"] = strconv.Itoa(smallDedupeBuffer)
 	}
-	return mergeConfig(level{"Koperator: default", values})
+	levels := []level{{"Koperator: default", values}}
+	if HasReporter(kc, node) {
+		levels = append(levels, reporterDefaults())
+	}
+	return mergeConfig(levels...)
 }
 
 func replication(kc *v1beta1.KafkaCluster) (factor, inSync string) {

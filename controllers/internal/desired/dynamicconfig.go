@@ -13,7 +13,7 @@ func DynamicConfigMapName(cluster string) string { return cluster + "-dynamic-co
 // secret, and are Kafka's to keep.
 func DynamicConfigMap(kc *v1beta1.KafkaCluster, keys map[string]string) *corev1ac.ConfigMapApplyConfiguration {
 	return corev1ac.ConfigMap(DynamicConfigMapName(kc.Name), kc.Namespace).
-		WithLabels(clusterLabels(kc)).
+		WithLabels(ClusterLabels(kc)).
 		WithOwnerReferences(ownerReference(kc)).
 		WithData(keys)
 }

@@ -103,7 +103,7 @@ func TestWhatABrokerWasStartedWithRestartsNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := NewIntent(pod, ServerProperties(kc, node, nil))
+	again, err := NewIntent(pod, ServerProperties(kc, node, Disks{}))
 	if err != nil {
 		t.Fatal(err)
 	}

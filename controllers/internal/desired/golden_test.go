@@ -20,11 +20,12 @@ var update = flag.Bool("update", false, "write the golden files in testdata anew
 
 // goldenNodes are the nodes of each case whose own objects are worth reading; the others differ by their id.
 var goldenNodes = map[string][]int32{
-	"sample":   {0, 101},
-	"combined": {0},
-	"own":      {0, 100, 101},
-	"delete":   {1, 2},
-	"external": {101},
+	"sample":         {0, 101},
+	"combined":       {0},
+	"own":            {0, 100, 101},
+	"delete":         {1, 2},
+	"external":       {101},
+	"cruise-control": {0, 100},
 }
 
 // TestGolden compares everything that is made from a KafkaCluster with testdata/CASE. A changed Pod or server.properties
@@ -88,7 +89,7 @@ func identityOf(kc *v1beta1.KafkaCluster) identity {
 func addNodeFiles(t *testing.T, files map[string][]byte, kc *v1beta1.KafkaCluster, node *Node) {
 	t.Helper()
 	clusterID := ClusterID(string(kc.UID))
-	properties := ServerProperties(kc, node, nil)
+	properties := ServerProperties(kc, node, Disks{})
 	pod, err := Pod(kc, node, inputOf(kc, node))
 	if err != nil {
 		t.Fatal(err)

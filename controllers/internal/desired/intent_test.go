@@ -24,7 +24,7 @@ func intentOf(t *testing.T, kc *v1beta1.KafkaCluster, id int32) *Intent {
 	if err != nil {
 		t.Fatal(err)
 	}
-	intent, err := NewIntent(pod, ServerProperties(kc, node, nil))
+	intent, err := NewIntent(pod, ServerProperties(kc, node, Disks{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestIntentIsReadBackFromTheConfigMap(t *testing.T) {
 	kc := readCluster(t, "own")
 	for _, node := range Nodes(kc) {
 		want := intentOf(t, kc, node.ID)
-		config := ConfigMap(kc, &node, ServerProperties(kc, &node, nil), want)
+		config := ConfigMap(kc, &node, ServerProperties(kc, &node, Disks{}), want)
 		got, err := ReadIntent(config.Data)
 		if err != nil {
 			t.Fatal(err)
@@ -160,7 +160,7 @@ func TestStoredPodKnowsNothingOfTheFirstStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	pod.WithAnnotations(map[string]string{v1beta1.AnnotationNode: "machine", v1beta1.AnnotationRack: "a", "mine": "yes"})
-	properties := ServerProperties(kc, node, nil)
+	properties := ServerProperties(kc, node, Disks{})
 	intent, err := NewIntent(pod, properties)
 	if err != nil {
 		t.Fatal(err)
@@ -191,7 +191,7 @@ func TestEndOfTheFirstStartRestartsNobody(t *testing.T) {
 	kc := readCluster(t, "sample")
 	node := nodeOf(t, kc, 0)
 	in := inputOf(kc, node)
-	properties := ServerProperties(kc, node, nil)
+	properties := ServerProperties(kc, node, Disks{})
 	var hashes []string
 	for _, voters := range []string{in.InitialControllers, ""} {
 		in.InitialControllers = voters

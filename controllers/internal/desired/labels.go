@@ -15,8 +15,8 @@ const (
 	yes             = "true"
 )
 
-// clusterLabels are on every object of a cluster.
-func clusterLabels(kc *v1beta1.KafkaCluster) map[string]string {
+// ClusterLabels are on every object of a cluster.
+func ClusterLabels(kc *v1beta1.KafkaCluster) map[string]string {
 	return map[string]string{
 		v1beta1.LabelName:      applicationName,
 		v1beta1.LabelInstance:  kc.Name,
@@ -28,7 +28,7 @@ func clusterLabels(kc *v1beta1.KafkaCluster) map[string]string {
 // nodeLabels are on every object of a node. The roles are among them, because a node that the spec no longer has is
 // known by its objects only.
 func nodeLabels(kc *v1beta1.KafkaCluster, id int32, roles []v1beta1.Role) map[string]string {
-	labels := clusterLabels(kc)
+	labels := ClusterLabels(kc)
 	labels[v1beta1.LabelBrokerID] = fmt.Sprint(id)
 	var names []string
 	for _, role := range roles {

@@ -34,7 +34,7 @@ func BrokersNetworkPolicy(kc *v1beta1.KafkaCluster) *networkingv1ac.NetworkPolic
 
 func networkPolicy(kc *v1beta1.KafkaCluster, name string, role v1beta1.Role, rules ...*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration) *networkingv1ac.NetworkPolicyApplyConfiguration {
 	return networkingv1ac.NetworkPolicy(name, kc.Namespace).
-		WithLabels(clusterLabels(kc)).
+		WithLabels(ClusterLabels(kc)).
 		WithOwnerReferences(ownerReference(kc)).
 		WithSpec(networkingv1ac.NetworkPolicySpec().
 			WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(roleSelector(kc.Name, role))).

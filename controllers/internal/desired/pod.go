@@ -26,7 +26,7 @@ type PodInput struct {
 	// InitialControllers are given to a controller only while the first start of its cluster is not over; they are the
 	// one thing that must never be given later.
 	InitialControllers string
-	// Volumes are all disks of the node, those too that the spec no longer has.
+	// Volumes are all disks of the node, those too that the spec no longer has and that may hold something.
 	Volumes []Volume
 }
 
@@ -71,6 +71,7 @@ func podLabels(kc *v1beta1.KafkaCluster, node *Node) map[string]string {
 }
 
 func podSpec(kc *v1beta1.KafkaCluster, node *Node, in PodInput) *corev1ac.PodSpecApplyConfiguration {
+	kafka := container(kc, node, in)
 	spec := corev1ac.PodSpec().
 		WithServiceAccountName(ServiceAccountName(kc.Name)).
 		WithAutomountServiceAccountToken(false).
@@ -79,8 +80,11 @@ func podSpec(kc *v1beta1.KafkaCluster, node *Node, in PodInput) *corev1ac.PodSpe
 		WithSecurityContext(podSecurity()).
 		WithAffinity(affinity(node)).
 		WithTopologySpreadConstraints(topologySpread(kc, node)...).
-		WithVolumes(volumes(kc, node, in.Volumes)...).
-		WithContainers(container(kc, node, in))
+		WithVolumes(volumes(kc, node, in.Volumes)...)
+	if HasReporter(kc, node) {
+		addReporter(spec, kc, kafka)
+	}
+	spec.WithContainers(kafka)
 	for _, secret := range node.ImagePullSecrets {
 		spec.WithImagePullSecrets(corev1ac.LocalObjectReference().WithName(secret.Name))
 	}

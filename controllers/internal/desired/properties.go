@@ -22,10 +22,10 @@ const (
 )
 
 // ServerProperties are all properties of a node's server.properties, sorted by key, except broker.rack, which is given at
-// the start. extraPaths are disks that the spec no longer has and that still hold replicas.
+// the start.
 //
 // The user's configuration wins over Koperator's defaults; what is Koperator's own wins over both.
-func ServerProperties(kc *v1beta1.KafkaCluster, node *Node, extraPaths []string) []serverproperties.Property {
+func ServerProperties(kc *v1beta1.KafkaCluster, node *Node, disks Disks) []serverproperties.Property {
 	merged := map[string]serverproperties.Property{}
 	for _, p := range defaults(kc, node) {
 		merged[p.Key] = p
@@ -35,20 +35,23 @@ func ServerProperties(kc *v1beta1.KafkaCluster, node *Node, extraPaths []string)
 			merged[p.Key] = p
 		}
 	}
-	for _, p := range ownProperties(kc, node, extraPaths) {
+	for _, p := range ownProperties(kc, node, disks) {
 		merged[p.Key] = p
 	}
 	return sortedProperties(merged)
 }
 
 // ownProperties are those that only Koperator sets.
-func ownProperties(kc *v1beta1.KafkaCluster, node *Node, extraPaths []string) []serverproperties.Property {
+func ownProperties(kc *v1beta1.KafkaCluster, node *Node, disks Disks) []serverproperties.Property {
 	properties := []serverproperties.Property{
 		own("node.id", fmt.Sprint(node.ID), fmt.Sprintf("spec.brokers[%d].id", node.ID)),
 		own("process.roles", rolesOf(node), fmt.Sprintf("spec.brokerGroups[%s].roles", node.Group)),
 		own("controller.quorum.bootstrap.servers", bootstrapServers(kc), "spec.brokers"),
 	}
-	properties = append(properties, logDirs(node, extraPaths)...)
+	properties = append(properties, logDirs(node, disks)...)
+	if HasReporter(kc, node) {
+		properties = append(properties, reporterProperties(kc, node)...)
+	}
 	return append(properties, listenerProperties(kc, node)...)
 }
 
@@ -74,24 +77,62 @@ func bootstrapServers(kc *v1beta1.KafkaCluster) string {
 	return strings.Join(servers, ",")
 }
 
-// logDirs are one for each disk. The metadata log is on the first one of the node's group, which never changes for a
-// controller.
-func logDirs(node *Node, extraPaths []string) []serverproperties.Property {
-	var dirs []string
+// Disks are those of a node. The zero value are those of its spec.
+type Disks struct {
+	// Extra are the paths of disks that the spec no longer has, and that may hold something.
+	Extra []string
+	// Missing are the paths of disks that the spec has and that cannot be mounted yet.
+	Missing []string
+	// Metadata is the path of the disk with the metadata log; empty: the first one. Kafka does not start when it finds the
+	// metadata log in another log directory than the one it is told.
+	Metadata string
+}
+
+// Paths are those that Kafka uses: those of the spec in its order, then the others.
+func (d Disks) Paths(node *Node) []string {
+	var paths []string
 	for _, storage := range node.Storage {
-		dirs = append(dirs, v1beta1.LogDir(storage.Path))
-	}
-	origin := fmt.Sprintf("storage of spec.brokerGroups[%s] and spec.brokers[%d]", node.Group, node.ID)
-	for _, path := range slices.Sorted(slices.Values(extraPaths)) {
-		if dir := v1beta1.LogDir(path); !slices.Contains(dirs, dir) {
-			dirs = append(dirs, dir)
+		if !slices.Contains(d.Missing, storage.Path) {
+			paths = append(paths, storage.Path)
 		}
 	}
-	properties := []serverproperties.Property{own("log.dirs", strings.Join(dirs, ","), origin)}
-	if len(dirs) > 0 {
-		properties = append(properties, own("metadata.log.dir", dirs[0], origin))
+	for _, path := range slices.Sorted(slices.Values(d.Extra)) {
+		if !slices.Contains(paths, path) {
+			paths = append(paths, path)
+		}
 	}
-	return properties
+	return paths
+}
+
+// logDirs are one for each disk.
+func logDirs(node *Node, disks Disks) []serverproperties.Property {
+	var dirs []string
+	for _, path := range disks.Paths(node) {
+		dirs = append(dirs, v1beta1.LogDir(path))
+	}
+	origin := fmt.Sprintf("storage of spec.brokerGroups[%s] and spec.brokers[%d]", node.Group, node.ID)
+	properties := []serverproperties.Property{own("log.dirs", strings.Join(dirs, ","), origin)}
+	if len(dirs) == 0 {
+		return properties
+	}
+	metadata := dirs[0]
+	if disks.Metadata != "" {
+		metadata = v1beta1.LogDir(disks.Metadata)
+	}
+	return append(properties, own(metadataLogDir, metadata, origin))
+}
+
+const metadataLogDir = "metadata.log.dir"
+
+// MetadataPath is the path of the disk that the metadata log is on, by the data of the node's ConfigMap; empty if it does
+// not say. It is asked in every pass, so that only its line is read.
+func MetadataPath(data map[string]string) string {
+	for line := range strings.Lines(data[PropertiesKey]) {
+		if dir, found := strings.CutPrefix(line, metadataLogDir+"="); found {
+			return v1beta1.PathOfLogDir(strings.TrimSpace(dir))
+		}
+	}
+	return ""
 }
 
 // listener is a listener of one node.

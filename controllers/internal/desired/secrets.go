@@ -19,7 +19,7 @@ const (
 // cluster that is made again trust it.
 func AuthoritySecret(kc *v1beta1.KafkaCluster, data map[string][]byte) *corev1ac.SecretApplyConfiguration {
 	secret := corev1ac.Secret(AuthoritySecretName(kc.Name), kc.Namespace).
-		WithLabels(clusterLabels(kc)).
+		WithLabels(ClusterLabels(kc)).
 		WithType(corev1.SecretTypeTLS).
 		WithData(data)
 	if kc.Spec.VolumeDeletionPolicy == v1beta1.DeleteVolumes {
@@ -31,7 +31,7 @@ func AuthoritySecret(kc *v1beta1.KafkaCluster, data map[string][]byte) *corev1ac
 // LeafSecret holds the key and certificate of a node or a client.
 func LeafSecret(kc *v1beta1.KafkaCluster, name string, certificate, key, keystore, authority []byte) *corev1ac.SecretApplyConfiguration {
 	return corev1ac.Secret(name, kc.Namespace).
-		WithLabels(clusterLabels(kc)).
+		WithLabels(ClusterLabels(kc)).
 		WithOwnerReferences(ownerReference(kc)).
 		WithType(corev1.SecretTypeTLS).
 		WithData(map[string][]byte{

@@ -36,7 +36,7 @@ func BootstrapService(kc *v1beta1.KafkaCluster) *corev1ac.ServiceApplyConfigurat
 
 func service(kc *v1beta1.KafkaCluster, name string) *corev1ac.ServiceApplyConfiguration {
 	return corev1ac.Service(name, kc.Namespace).
-		WithLabels(clusterLabels(kc)).
+		WithLabels(ClusterLabels(kc)).
 		WithOwnerReferences(ownerReference(kc))
 }
 

@@ -9,7 +9,7 @@ import (
 // ServiceAccount is the identity of the cluster's Pods. It has no rights, and no token is mounted.
 func ServiceAccount(kc *v1beta1.KafkaCluster) *corev1ac.ServiceAccountApplyConfiguration {
 	return corev1ac.ServiceAccount(ServiceAccountName(kc.Name), kc.Namespace).
-		WithLabels(clusterLabels(kc)).
+		WithLabels(ClusterLabels(kc)).
 		WithOwnerReferences(ownerReference(kc)).
 		WithAutomountServiceAccountToken(false)
 }

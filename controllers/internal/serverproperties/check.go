@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Problem is a property that Kafka or Koperator would refuse, and what to do instead.
@@ -35,6 +36,17 @@ func CheckConfig(config map[string]string) []Problem {
 	return check(config, func(string) string { return "" })
 }
 
+// CheckReporter finds properties in a config that are Koperator's while it brings Cruise Control's metrics reporter.
+func CheckReporter(config map[string]string) []Problem {
+	var problems []Problem
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		if ReporterOwned(key) {
+			problems = append(problems, Problem{key, "it is set by Koperator from spec.cruiseControl.metricsReporter: remove it"})
+		}
+	}
+	return problems
+}
+
 // CheckDynamicConfig finds what the schema cannot refuse in a dynamicConfig.
 func CheckDynamicConfig(config map[string]string, level Level) []Problem {
 	return check(config, func(key string) string { return dynamicProblem(key, level) })
@@ -57,7 +69,7 @@ func dynamicProblem(key string, level Level) string {
 func Warnings(config map[string]string) []Problem {
 	var problems []Problem
 	for _, key := range slices.Sorted(maps.Keys(config)) {
-		if Classify(key) == Unknown {
+		if Classify(key) == Unknown && !strings.HasPrefix(key, ReporterPrefix) {
 			problems = append(problems, Problem{key, "Kafka 4.3 has no property of this name; it is passed on as it is, for plugins"})
 		}
 	}

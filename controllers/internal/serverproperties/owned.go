@@ -57,3 +57,16 @@ func Owned(key string) (field string, owned bool) {
 	}
 	return "", false
 }
+
+// ReporterPrefix begins the properties of Cruise Control's metrics reporter.
+const ReporterPrefix = "cruise.control.metrics.reporter."
+
+// ReporterOwned tells whether only Koperator sets a property while it brings the reporter: how the reporter connects, and
+// who makes its topic. Users with a reporter of their own set these themselves.
+func ReporterOwned(key string) bool {
+	if strings.HasPrefix(key, "cruise.control.metrics.topic.auto.create") || key == "cruise.control.metrics.topic" {
+		return true
+	}
+	rest, found := strings.CutPrefix(key, ReporterPrefix)
+	return found && (rest == "bootstrap.servers" || strings.HasPrefix(rest, "security.") || strings.HasPrefix(rest, "ssl.") || strings.HasPrefix(rest, "sasl."))
+}
