@@ -11,7 +11,7 @@ import (
 )
 
 // Add adds every moving part of cruisecontrol-manager to mgr. The replica that leads runs them.
-func Add(mgr ctrl.Manager) error {
+func Add(mgr ctrl.Manager, _ Options) error {
 	sessions := session.New(mgr)
 	return errors.Join(
 		mgr.Add(sessions),

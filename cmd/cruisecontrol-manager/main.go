@@ -2,6 +2,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -11,19 +12,23 @@ import (
 )
 
 func main() {
-	options := setup.ParseFlags()
-	if err := run(options); err != nil {
+	var common setup.Options
+	var options cruisecontrol.Options
+	common.BindFlags(flag.CommandLine)
+	options.BindFlags(flag.CommandLine)
+	flag.Parse()
+	if err := run(common, options); err != nil {
 		ctrl.Log.Error(err, "cruisecontrol-manager stops")
 		os.Exit(1)
 	}
 }
 
-func run(options setup.Options) error {
-	mgr, err := setup.NewManager("cruisecontrol-manager", options, cruisecontrol.CachedObjects())
+func run(common setup.Options, options cruisecontrol.Options) error {
+	mgr, err := setup.NewManager("cruisecontrol-manager", common, cruisecontrol.CachedObjects())
 	if err != nil {
 		return err
 	}
-	if err := cruisecontrol.Add(mgr); err != nil {
+	if err := cruisecontrol.Add(mgr, options); err != nil {
 		return err
 	}
 	return mgr.Start(ctrl.SetupSignalHandler())

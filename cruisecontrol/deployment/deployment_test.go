@@ -83,6 +83,9 @@ func TestWhatRestartsCruiseControl(t *testing.T) {
 			if next.Reason != test.want {
 				t.Fatalf("got %q, want %q", next.Reason, test.want)
 			}
+			if outdated := Outdated(kc, now.ConfigMap); outdated != test.want && outdated != "" {
+				t.Errorf("operations wait for something else: %q", outdated)
+			}
 			after := running(t, next, "s")
 			if test.want == "" && (after.Deployment.Annotations[v1beta1.AnnotationIntent] != now.Deployment.Annotations[v1beta1.AnnotationIntent] ||
 				after.ConfigMap.Data[CapacityKey] != now.ConfigMap.Data[CapacityKey]) {
@@ -219,6 +222,9 @@ func TestNothingIsMadeForACruiseControlOfSomebodyElse(t *testing.T) {
 	kc.Spec.CruiseControl = &v1beta1.CruiseControl{External: &v1beta1.ExternalCruiseControl{URL: "https://example.com"}}
 	if plan(t, kc, Input{}) != nil || Service(kc) != nil || ServiceAccount(kc) != nil || NetworkPolicy(kc, "") != nil || Budget(kc, true) != nil || APISecret(kc, nil) != nil {
 		t.Error("something is made")
+	}
+	if Outdated(kc, &corev1.ConfigMap{}) != "" || AllowsEstimates(kc) {
+		t.Error("what somebody else configures is taken for ours")
 	}
 	if topics := Topics(kc); len(topics) != 1 || topics[0].Name != metricsTopic {
 		t.Errorf("brokers report to a topic all the same: %v", topics)

@@ -44,6 +44,19 @@ func filesOf(kc *v1beta1.KafkaCluster, running *corev1.ConfigMap) (files map[str
 	return running.Data, "", nil
 }
 
+// Outdated says why plans of the Cruise Control that runs would be wrong: it was started from other files than it would be
+// started from now. It is empty if they would not. Operations wait for its restart before they plan.
+func Outdated(kc *v1beta1.KafkaCluster, running *corev1.ConfigMap) string {
+	if !IsManaged(kc) || running == nil {
+		return ""
+	}
+	return fileReason(kc, running.Data)
+}
+
+// AllowsEstimates tells whether plans may be made with what Cruise Control calls an estimate of a broker's capacity: the entry
+// for all brokers in the file that Koperator writes is none.
+func AllowsEstimates(kc *v1beta1.KafkaCluster) bool { return IsManaged(kc) }
+
 // fileReason is the first thing in which files that Cruise Control runs with differ from what they should be.
 func fileReason(kc *v1beta1.KafkaCluster, have map[string]string) string {
 	was, err := properties.Parse(have[PropertiesKey])
