@@ -3,6 +3,7 @@ package cel
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +22,9 @@ const (
 	mostOverrides = 128
 
 	mostProxyGroups = 16
+
+	mostGoals      = 32
+	mostProperties = 256
 )
 
 // TestLargestCluster stays within the budget that the API server has for the CEL rules of one object. A rule that is
@@ -76,6 +80,7 @@ func largest(firstID int) *unstructured.Unstructured {
 		"metadata":   map[string]any{"name": "largest", "namespace": metav1.NamespaceDefault},
 		"spec": map[string]any{
 			"brokerGroups": groups, "brokers": brokers, "listeners": listeners, "envoy": map[string]any{"groups": proxyGroups()},
+			"cruiseControl": largestCruiseControl(),
 		},
 	}}
 }
@@ -108,6 +113,72 @@ func proxyGroups() []any {
 		groups = append(groups, map[string]any{"name": fmt.Sprintf("zone-%d", i), "brokerGroups": names, "brokers": ids})
 	}
 	return groups
+}
+
+// largestCruiseControl has names and values that are as long as they can be.
+func largestCruiseControl() map[string]any {
+	config := map[string]any{}
+	for i := range mostProperties {
+		config[fmt.Sprintf("%s%03d", strings.Repeat("a", 253), i)] = strings.Repeat("v", 1024)
+	}
+	return map[string]any{
+		"image": strings.Repeat("a", 512), "config": config, "goals": goals(), "hardGoals": goals(),
+		"networkCapacity": map[string]any{"inbound": "125Mi", "outbound": "125Mi"},
+	}
+}
+
+func goals() []any {
+	var all []any
+	for i := range mostGoals {
+		all = append(all, strings.Repeat("G", 60-i)+"Goal")
+	}
+	return all
+}
+
+// TestLargestOperation does for operations what TestLargestCluster does for clusters.
+func TestLargestOperation(t *testing.T) {
+	for name, spec := range map[string]map[string]any{
+		"RemoveBrokers": {"brokers": ids(0), "destinationBrokers": ids(mostBrokers), "goals": goals(), "excludedTopics": strings.Repeat("a", 1024)},
+		"RemoveDisks":   {"disks": disksOfBrokers()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec["type"], spec["clusterRef"] = name, map[string]any{"name": "largest"}
+			obj := &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "kafka.koperator.dev/v1beta1",
+				"kind":       "CruiseControlOperation",
+				"metadata":   map[string]any{"name": "largest", "namespace": metav1.NamespaceDefault},
+				"spec":       spec,
+			}}
+			if err := timed(t, "created", func() error { return api.Create(context.Background(), obj) }); err != nil {
+				t.Fatalf("refused: %v", err)
+			}
+			defer func() { _ = api.Delete(context.Background(), obj.DeepCopy()) }()
+			set(t, obj.Object, "/spec", map[string]any{"suspend": true})
+			if err := timed(t, "updated", func() error { return api.Update(context.Background(), obj) }); err != nil {
+				t.Errorf("updated: refused: %.500s", err.Error())
+			}
+		})
+	}
+}
+
+func ids(first int) []any {
+	var all []any
+	for i := range mostBrokers {
+		all = append(all, int64(first+i))
+	}
+	return all
+}
+
+func disksOfBrokers() []any {
+	var all []any
+	for i := range mostBrokers {
+		var paths []any
+		for j := range mostDisks {
+			paths = append(paths, fmt.Sprintf("/%s%02d", strings.Repeat("a", 61), j))
+		}
+		all = append(all, map[string]any{"broker": int64(i), "paths": paths})
+	}
+	return all
 }
 
 func groupName(i int) string { return fmt.Sprintf("group-of-brokers-with-a-long-name-%02d", i) }

@@ -44,6 +44,32 @@ func TestSamplesAreAccepted(t *testing.T) {
 	}
 }
 
+// TestSamplesAreAppliedAgain does what tools do that apply what is in Git over and over: nothing changes, whatever the API
+// server has filled in, by client-side and by server-side apply.
+func TestSamplesAreAppliedAgain(t *testing.T) {
+	ctx := context.Background()
+	for mode, args := range map[string][]string{"client": {"apply"}, "server": {"apply", "--server-side"}} {
+		t.Run(mode, func(t *testing.T) {
+			defer func() { _, _ = kubectl(ctx, "", "delete", "--kustomize", samplesFolder, "--wait=false") }()
+			var versions [2]string
+			for i := range versions {
+				if _, err := kubectl(ctx, "", append(args, "--kustomize", samplesFolder)...); err != nil {
+					t.Fatal(err)
+				}
+				version := `jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.resourceVersion}{"\n"}{end}`
+				out, err := kubectl(ctx, "", "get", "--kustomize", samplesFolder, "--output", version)
+				if err != nil {
+					t.Fatal(err)
+				}
+				versions[i] = out
+			}
+			if versions[0] != versions[1] {
+				t.Errorf("applied once:\n%s\nand once more:\n%s", versions[0], versions[1])
+			}
+		})
+	}
+}
+
 func TestKustomizationsBuild(t *testing.T) {
 	built := 0
 	err := filepath.WalkDir("../../config", func(path string, entry fs.DirEntry, err error) error {

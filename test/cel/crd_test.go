@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,6 +61,15 @@ func TestExplain(t *testing.T) {
 		"kafkacluster.spec.rackAwareness", "kafkacluster.status", "kafkacluster.status.brokers",
 		"kafkacluster.status.blockedBy", "kafkacluster.status.externalListeners",
 		"kafkacluster.status.externalListeners.brokers",
+		"kafkacluster.spec.cruiseControl", "kafkacluster.spec.cruiseControl.automation",
+		"kafkacluster.spec.cruiseControl.external", "kafkacluster.spec.cruiseControl.metricsReporter",
+		"kafkacluster.spec.cruiseControl.networkCapacity", "kafkacluster.status.cruiseControl",
+		"cruisecontroloperation", "cruisecontroloperation.spec", "cruisecontroloperation.spec.approval",
+		"cruisecontroloperation.spec.concurrency", "cruisecontroloperation.spec.deadlines",
+		"cruisecontroloperation.spec.disks", "cruisecontroloperation.spec.limits",
+		"cruisecontroloperation.spec.retry", "cruisecontroloperation.spec.schedule",
+		"cruisecontroloperation.spec.topics", "cruisecontroloperation.status",
+		"cruisecontroloperation.status.progress", "cruisecontroloperation.status.proposal",
 	} {
 		t.Run(path, func(t *testing.T) {
 			out, err := kubectl(context.Background(), "", "explain", path)
@@ -86,8 +96,8 @@ func TestEveryFieldIsExplained(t *testing.T) {
 		t.Fatalf("reading the API: %v", err)
 	}
 	for name, schema := range document.Components.Schemas {
-		if strings.HasSuffix(name, ".KafkaCluster") {
-			checkDescriptions(t, "kafkacluster", schema)
+		if kind := name[strings.LastIndex(name, ".")+1:]; slices.Contains([]string{kafkaCluster, cruiseControlOperation}, strings.ToLower(kind)) {
+			checkDescriptions(t, strings.ToLower(kind), schema)
 		}
 	}
 }

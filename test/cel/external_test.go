@@ -15,7 +15,7 @@ func TestExternalListenersAreEncrypted(t *testing.T) {
 	for name, tls := range map[string]any{"null": nil, "empty": map[string]any{}} {
 		for index, mode := range map[int]string{2: "SNI", 3: "PortPerBroker"} {
 			t.Run(name+" in mode "+mode, func(t *testing.T) {
-				obj := readBase(t)
+				obj := readBase(t, kafkaCluster)
 				listeners, _, _ := unstructured.NestedSlice(obj.Object, "spec", "listeners")
 				listeners[index].(map[string]any)["tls"] = tls
 				if err := unstructured.SetNestedSlice(obj.Object, listeners, "spec", "listeners"); err != nil {

@@ -110,11 +110,18 @@ func installCRDs() error {
 	return waitForManual()
 }
 
-// waitForManual waits until the API server has published what `kubectl explain` reads, moments after the CRD is there.
+// waitForManual waits until the API server has published what `kubectl explain` reads, moments after the CRDs are there.
+// What kubectl remembers of the API server is read anew with api-resources.
 func waitForManual() error {
 	var err error
 	for range 100 {
-		if _, err = kubectl(context.Background(), "", "explain", "kafkacluster"); err == nil {
+		_, err = kubectl(context.Background(), "", "api-resources", "--api-group=kafka.koperator.dev")
+		for _, kind := range []string{kafkaCluster, cruiseControlOperation} {
+			if err == nil {
+				_, err = kubectl(context.Background(), "", "explain", kind)
+			}
+		}
+		if err == nil {
 			return nil
 		}
 		time.Sleep(100 * time.Millisecond)

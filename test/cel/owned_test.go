@@ -26,7 +26,7 @@ func TestOwnedPropertiesAreRefused(t *testing.T) {
 				continue
 			}
 			tested[key] = true
-			obj := readBase(t)
+			obj := readBase(t, kafkaCluster)
 			obj.SetName("owned")
 			set(t, obj.Object, "/spec/config", map[string]any{key: "x"})
 			if err := api.Create(context.Background(), obj, client.DryRunAll); err == nil {

@@ -2,6 +2,7 @@ package cel
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -17,6 +18,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 )
@@ -31,7 +33,7 @@ type rule struct {
 	Refused  []change `json:"refused"`
 }
 
-// change is a KafkaCluster: the base with some values set. A key is a JSON pointer, below the place of the rule if it
+// change is an object: the base of its kind with some values set. A key is a JSON pointer, below the place of the rule if it
 // begins without a slash, and the place itself if it is a dot. The value null removes, and - appends to a list.
 type change struct {
 	Name string `json:"name"`
@@ -46,6 +48,7 @@ type change struct {
 var keywords = map[string]string{
 	"maxItems":      "Too many",
 	"minItems":      "should have at least",
+	"minLength":     "should be at least",
 	"maxLength":     "Too long",
 	"pattern":       "should match",
 	"enum":          "Unsupported value",
@@ -59,20 +62,26 @@ var keywords = map[string]string{
 }
 
 func TestRules(t *testing.T) {
-	schema := readSchema(t)
+	for kind, schema := range readSchemas(t) {
+		t.Run(kind, func(t *testing.T) { testRules(t, kind, schema) })
+	}
+}
+
+// testRules tests the rules of one kind, and that none of its schema is left out.
+func testRules(t *testing.T, kind string, schema []constraint) {
 	tested := map[string]bool{}
-	for _, file := range ruleFiles(t) {
+	for _, file := range ruleFiles(t, kind) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
 			for _, r := range readRules(t, file) {
 				for _, at := range r.At {
-					tested[testRule(t, schema, r, at)] = true
+					tested[testRule(t, kind, schema, r, at)] = true
 				}
 			}
 		})
 	}
 	for _, c := range schema {
 		if !tested[c.key()] {
-			t.Errorf("no case in testdata/rules for %s: %s", c.path, c.name)
+			t.Errorf("no case in testdata/rules/%s for %s: %s", kind, c.path, c.name)
 		}
 	}
 }
@@ -81,7 +90,7 @@ func TestRules(t *testing.T) {
 var onlyHere = []string{"type", "unknown"}
 
 // testRule tests one rule at one place, and returns the constraint of the schema that it is about.
-func testRule(t *testing.T, schema []constraint, r rule, at string) string {
+func testRule(t *testing.T, kind string, schema []constraint, r rule, at string) string {
 	t.Run(at+": "+r.Rule, func(t *testing.T) {
 		if len(r.Accepted) == 0 || len(r.Refused) == 0 {
 			t.Error("a rule needs at least one spec that it accepts and one that it refuses")
@@ -91,27 +100,26 @@ func testRule(t *testing.T, schema []constraint, r rule, at string) string {
 		}
 		for _, c := range r.Accepted {
 			t.Run("accepts "+c.Name, func(t *testing.T) {
-				if err := c.apply(t, at); err != nil {
+				if err := c.apply(t, kind, at); err != nil {
 					t.Errorf("refused: %v", err)
 				}
 			})
 		}
 		for _, c := range r.Refused {
 			t.Run("refuses "+c.Name, func(t *testing.T) {
-				checkRefused(t, schema, r, c, at)
+				checkRefused(t, schema, r, at, c.apply(t, kind, at), c.Says)
 			})
 		}
 	})
 	return find(schema, r, at).key()
 }
 
-func checkRefused(t *testing.T, schema []constraint, r rule, c change, at string) {
+// checkRefused checks what the API server answered to a change that is to be refused, and that its message says so much.
+func checkRefused(t *testing.T, schema []constraint, r rule, at string, err error, want string) {
 	t.Helper()
-	err := c.apply(t, at)
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	want := c.Says
 	constraint := find(schema, r, at)
 	if want == "" && keywords[r.Rule] == "" {
 		want = constraint.name // the whole message
@@ -143,10 +151,10 @@ func causes(err error) []cause {
 var counter atomic.Int32
 
 // apply creates the object and updates it, as far as the change says so. What is only created is a dry run.
-func (c change) apply(t *testing.T, at string) error {
+func (c change) apply(t *testing.T, kind, at string) error {
 	t.Helper()
 	ctx := context.Background()
-	obj := readBase(t)
+	obj := readBase(t, kind)
 	obj.SetName(fmt.Sprintf("%s-%d", obj.GetName(), counter.Add(1)))
 	set(t, obj.Object, at, c.Create)
 	if c.Update == nil {
@@ -160,21 +168,21 @@ func (c change) apply(t *testing.T, at string) error {
 	return api.Update(ctx, obj, client.DryRunAll)
 }
 
-func readBase(t *testing.T) *unstructured.Unstructured {
+func readBase(t *testing.T, kind string) *unstructured.Unstructured {
 	t.Helper()
 	obj := &unstructured.Unstructured{}
-	if err := yaml.UnmarshalStrict(readFile(t, "testdata/base.yaml"), &obj.Object); err != nil {
+	if err := yaml.UnmarshalStrict(readFile(t, filepath.Join("testdata/base", kind+".yaml")), &obj.Object); err != nil {
 		t.Fatalf("reading the base: %v", err)
 	}
 	obj.SetNamespace(metav1.NamespaceDefault)
 	return obj
 }
 
-func ruleFiles(t *testing.T) []string {
+func ruleFiles(t *testing.T, kind string) []string {
 	t.Helper()
-	files, err := filepath.Glob("testdata/rules/*.yaml")
+	files, err := filepath.Glob(filepath.Join("testdata/rules", kind, "*.yaml"))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no rules in testdata/rules: %v", err)
+		t.Fatalf("no rules in testdata/rules/%s: %v", kind, err)
 	}
 	return files
 }
@@ -211,18 +219,26 @@ func readFile(t *testing.T, name string) []byte {
 	return content
 }
 
-// set sets values in an object.
+// set sets values in an object: what holds others before these, and the place of the rule after what is set by name.
 func set(t *testing.T, object map[string]any, at string, values map[string]any) {
 	t.Helper()
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		pointer := key
+	pointers := map[string]string{}
+	for key := range values {
 		switch {
 		case key == ".":
-			pointer = at
-		case !strings.HasPrefix(key, "/"):
-			pointer = at + "/" + key
+			pointers[key] = at
+		case strings.HasPrefix(key, "/"):
+			pointers[key] = key
+		default:
+			pointers[key] = at + "/" + key
 		}
-		setOne(t, object, strings.Split(strings.TrimPrefix(pointer, "/"), "/"), values[key])
+	}
+	depth := func(key string) int { return strings.Count(pointers[key], "/") }
+	keys := slices.SortedFunc(maps.Keys(values), func(a, b string) int {
+		return cmp.Or(cmp.Compare(depth(a), depth(b)), cmp.Compare(b, a))
+	})
+	for _, key := range keys {
+		setOne(t, object, strings.Split(strings.TrimPrefix(pointers[key], "/"), "/"), runtime.DeepCopyJSONValue(values[key]))
 	}
 }
 

@@ -25,12 +25,21 @@ type constraint struct {
 func (c constraint) key() string { return c.path + " " + c.name }
 
 // foreign are places whose schema is Kubernetes' own.
-var foreign = []string{"spec.brokers[].resources.claims", "spec.brokerGroups[].resources.claims", "spec.envoy.resources.claims"}
+var foreign = []string{
+	"spec.brokers[].resources.claims", "spec.brokerGroups[].resources.claims", "spec.envoy.resources.claims",
+	"spec.cruiseControl.resources.claims",
+}
 
-// readSchema lists what the schema of KafkaCluster says, but for status, which no user writes.
-func readSchema(t *testing.T) []constraint {
+// The kinds, by the names that kubectl has for them.
+const (
+	kafkaCluster           = "kafkacluster"
+	cruiseControlOperation = "cruisecontroloperation"
+)
+
+// readSchemas lists what the schema of each kind says, but for status, which no user writes.
+func readSchemas(t *testing.T) map[string][]constraint {
 	t.Helper()
-	var found []constraint
+	schemas := map[string][]constraint{}
 	files, err := filepath.Glob(filepath.Join(crdFolder, "bases", "*.yaml"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no CRD: %v", err)
@@ -40,15 +49,19 @@ func readSchema(t *testing.T) []constraint {
 		if err := yaml.UnmarshalStrict(readFile(t, file), crd); err != nil {
 			t.Fatalf("reading %s: %v", file, err)
 		}
+		var found []constraint
 		for _, version := range crd.Spec.Versions {
 			schema := version.Schema.OpenAPIV3Schema
 			delete(schema.Properties, "status")
 			found = append(found, constraintsOf("", schema)...)
 		}
+		schemas[crd.Spec.Names.Singular] = slices.DeleteFunc(found, isForeign)
 	}
-	return slices.DeleteFunc(found, func(c constraint) bool {
-		return slices.ContainsFunc(foreign, func(place string) bool { return strings.HasPrefix(c.path, place) })
-	})
+	return schemas
+}
+
+func isForeign(c constraint) bool {
+	return slices.ContainsFunc(foreign, func(place string) bool { return strings.HasPrefix(c.path, place) })
 }
 
 func constraintsOf(path string, s *apiextensionsv1.JSONSchemaProps) []constraint {

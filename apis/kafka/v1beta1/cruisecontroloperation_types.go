@@ -250,8 +250,8 @@ type CruiseControlOperationSpec struct {
 	// +optional
 	Deadlines *OperationDeadlines `json:"deadlines,omitempty"`
 
-	// What happens when nothing has moved for deadlines.stallSeconds: a condition says
-	// so (Warn), or it is stopped too (Stop).
+	// What happens when nothing has moved for deadlines.stallSeconds: a condition
+	// says so (Warn), or it is stopped too (Stop).
 	// +kubebuilder:validation:Enum=Warn;Stop
 	// +kubebuilder:default=Warn
 	// +optional
@@ -734,11 +734,11 @@ type OperationTask struct {
 	// Number of the plan of this attempt, from 1.
 	// +optional
 	Plan int32 `json:"plan,omitempty"`
-	// Task in Cruise Control that makes the plan, while it is being made, and
-	// since when.
+	// Task in Cruise Control that makes the plan, while it is being made.
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	PlanTaskID string `json:"planTaskID,omitempty"`
+	// Since when the plan is being made.
 	// +optional
 	PlanningSince *metav1.MicroTime `json:"planningSince,omitempty"`
 	// Whether brokers that Cruise Control remembers as removed may get replicas

@@ -81,8 +81,8 @@ type CruiseControlOperationSpecApplyConfiguration struct {
 	Retry *OperationRetryApplyConfiguration `json:"retry,omitempty"`
 	// How long each part may take.
 	Deadlines *OperationDeadlinesApplyConfiguration `json:"deadlines,omitempty"`
-	// What happens when nothing has moved for deadlines.stallSeconds: a condition says
-	// so (Warn), or it is stopped too (Stop).
+	// What happens when nothing has moved for deadlines.stallSeconds: a condition
+	// says so (Warn), or it is stopped too (Stop).
 	OnStall *kafkav1beta1.StallPolicy `json:"onStall,omitempty"`
 	// Operations with a higher one come first, among those that are equally
 	// urgent by their type: FixOfflineReplicas, RemoveBrokers, AddBrokers,

@@ -15,9 +15,9 @@ type OperationTaskApplyConfiguration struct {
 	Attempt *int32 `json:"attempt,omitempty"`
 	// Number of the plan of this attempt, from 1.
 	Plan *int32 `json:"plan,omitempty"`
-	// Task in Cruise Control that makes the plan, while it is being made, and
-	// since when.
-	PlanTaskID    *string       `json:"planTaskID,omitempty"`
+	// Task in Cruise Control that makes the plan, while it is being made.
+	PlanTaskID *string `json:"planTaskID,omitempty"`
+	// Since when the plan is being made.
 	PlanningSince *v1.MicroTime `json:"planningSince,omitempty"`
 	// Whether brokers that Cruise Control remembers as removed may get replicas
 	// in this attempt, because no plan was found without them.
