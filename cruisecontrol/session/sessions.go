@@ -73,8 +73,14 @@ func NewWith(cached, uncached client.Reader, opts Options) *Sessions {
 // For returns the Session of a cluster, with its clients as the cluster is now. It fails while there is no certificate to show
 // to Kafka. Without credentials for Cruise Control there is a Session, and every call of Cruise Control says so.
 func (s *Sessions) For(ctx context.Context, kc *v1beta1.KafkaCluster) (*Session, error) {
+	if kc.Spec.CruiseControl == nil {
+		return nil, fmt.Errorf("connecting to KafkaCluster %s: it has no Cruise Control", kc.Name)
+	}
 	session := s.of(nameOf(kc))
-	return session, session.connect(ctx, kc)
+	if err := session.connect(ctx, kc); err != nil {
+		return nil, err
+	}
+	return session, nil
 }
 
 func nameOf(kc *v1beta1.KafkaCluster) types.NamespacedName {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"koperator.dev/koperator/cruisecontrol/client"
 )
 
@@ -60,6 +62,16 @@ func (s *Session) Want(who string, interest Interest) {
 		case s.changed <- struct{}{}:
 		default:
 		}
+	}
+}
+
+// Drop says that somebody does not want to know anything of a cluster any more.
+func (s *Sessions) Drop(cluster types.NamespacedName, who string) {
+	s.mu.Lock()
+	session := s.sessions[cluster]
+	s.mu.Unlock()
+	if session != nil {
+		session.Want(who, Interest{})
 	}
 }
 

@@ -766,6 +766,13 @@ type OperationTask struct {
 	// Since when it is executed.
 	// +optional
 	ExecutingSince *metav1.Time `json:"executingSince,omitempty"`
+	// Hash of the plan that is executed, once it is known.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	ExecutedProposal string `json:"executedProposal,omitempty"`
+	// When Cruise Control was last asked to stop it.
+	// +optional
+	StopAskedAt *metav1.MicroTime `json:"stopAskedAt,omitempty"`
 	// When Cruise Control first said that it is over; believed when it says so
 	// again.
 	// +optional

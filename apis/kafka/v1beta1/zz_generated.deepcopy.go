@@ -1519,6 +1519,10 @@ func (in *OperationTask) DeepCopyInto(out *OperationTask) {
 		in, out := &in.ExecutingSince, &out.ExecutingSince
 		*out = (*in).DeepCopy()
 	}
+	if in.StopAskedAt != nil {
+		in, out := &in.StopAskedAt, &out.StopAskedAt
+		*out = (*in).DeepCopy()
+	}
 	if in.CompletedSeenAt != nil {
 		in, out := &in.CompletedSeenAt, &out.CompletedSeenAt
 		*out = (*in).DeepCopy()

@@ -13,6 +13,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -39,6 +40,9 @@ func New(ctx context.Context, m *model.Model, n int, opts ...kfake.Opt) (*Cluste
 	}
 	c := &Cluster{Cluster: fake, ctx: ctx, model: m}
 	c.requests = map[int16]func(int32, kmsg.Request) kmsg.Response{
+		kmsg.ApiVersions.Int16():                everyVersion,
+		kmsg.DescribeQuorum.Int16():             c.describeQuorum,
+		kmsg.DescribeCluster.Int16():            c.describeCluster,
 		kmsg.Metadata.Int16():                   c.metadata,
 		kmsg.DescribeLogDirs.Int16():            c.describeLogDirs,
 		kmsg.AlterPartitionAssignments.Int16():  c.alterAssignments,
@@ -109,6 +113,60 @@ func (c *Cluster) metadata(_ int32, req kmsg.Request) kmsg.Response {
 		}
 		last := &resp.Topics[len(resp.Topics)-1]
 		last.Partitions = append(last.Partitions, partition)
+	}
+	return resp
+}
+
+// everyVersion says that the brokers know every request.
+func everyVersion(_ int32, req kmsg.Request) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.ApiVersionsResponse)
+	for key := range int16(kmsg.MaxKey + 1) {
+		if r := kmsg.RequestForKey(key); r != nil {
+			k := kmsg.NewApiVersionsResponseApiKey()
+			k.ApiKey, k.MaxVersion = key, r.MaxVersion()
+			resp.ApiKeys = append(resp.ApiKeys, k)
+		}
+	}
+	return resp
+}
+
+// controller is the id of a controller, of which a model has none.
+const controller = 1000
+
+// describeQuorum has one controller, and every broker as an observer that has caught up.
+func (c *Cluster) describeQuorum(_ int32, req kmsg.Request) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.DescribeQuorumResponse)
+	now := time.Now().UnixMilli()
+	replica := func(id int32) kmsg.DescribeQuorumResponseTopicPartitionReplicaState {
+		r := kmsg.NewDescribeQuorumResponseTopicPartitionReplicaState()
+		r.ReplicaID, r.LogEndOffset, r.LastCaughtUpTimestamp, r.LastFetchTimestamp = id, 1, now, now
+		return r
+	}
+	p := kmsg.NewDescribeQuorumResponseTopicPartition()
+	p.LeaderID, p.CurrentVoters = controller, append(p.CurrentVoters, replica(controller))
+	for id := range c.seen().Brokers {
+		p.Observers = append(p.Observers, replica(id))
+	}
+	topic := kmsg.NewDescribeQuorumResponseTopic()
+	topic.Topic = "__cluster_metadata"
+	topic.Partitions = append(topic.Partitions, p)
+	resp.Topics = append(resp.Topics, topic)
+	return resp
+}
+
+// describeCluster has also the brokers that do not serve.
+func (c *Cluster) describeCluster(_ int32, req kmsg.Request) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.DescribeClusterResponse)
+	resp.ClusterID, resp.ControllerID = "model", controller
+	serving := c.seen().Brokers
+	for _, id := range c.model.Registered(c.ctx) {
+		b := kmsg.NewDescribeClusterResponseBroker()
+		b.NodeID, b.Host, b.Port = id, "b"+strconv.Itoa(int(id)), 9091
+		alive, serves := serving[id]
+		if b.IsFenced = !serves; serves {
+			b.Rack = kmsg.StringPtr(alive.Rack)
+		}
+		resp.Brokers = append(resp.Brokers, b)
 	}
 	return resp
 }

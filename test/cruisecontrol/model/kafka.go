@@ -25,6 +25,12 @@ func (m *Model) Cluster(ctx context.Context) (backend.Cluster, error) {
 	return c, nil
 }
 
+// Registered are all brokers, those that do not serve too.
+func (m *Model) Registered(ctx context.Context) []int32 {
+	defer m.lock(ctx)()
+	return slices.Sorted(maps.Keys(m.brokers))
+}
+
 func (m *Model) describe(id int32, b *broker) backend.Broker {
 	described := backend.Broker{ID: id, Host: "b" + strconv.Itoa(int(id)), Rack: b.rack}
 	for _, path := range slices.Sorted(maps.Keys(b.dirs)) {

@@ -1313,6 +1313,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: errorMessage
       type:
         scalar: string
+    - name: executedProposal
+      type:
+        scalar: string
     - name: executingSince
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -1335,6 +1338,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
     - name: planningSince
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: stopAskedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
     - name: stopReason

@@ -34,6 +34,10 @@ type OperationTaskApplyConfiguration struct {
 	SubmittedAt *v1.Time `json:"submittedAt,omitempty"`
 	// Since when it is executed.
 	ExecutingSince *v1.Time `json:"executingSince,omitempty"`
+	// Hash of the plan that is executed, once it is known.
+	ExecutedProposal *string `json:"executedProposal,omitempty"`
+	// When Cruise Control was last asked to stop it.
+	StopAskedAt *v1.MicroTime `json:"stopAskedAt,omitempty"`
 	// When Cruise Control first said that it is over; believed when it says so
 	// again.
 	CompletedSeenAt *v1.MicroTime `json:"completedSeenAt,omitempty"`
@@ -139,6 +143,22 @@ func (b *OperationTaskApplyConfiguration) WithSubmittedAt(value v1.Time) *Operat
 // If called multiple times, the ExecutingSince field is set to the value of the last call.
 func (b *OperationTaskApplyConfiguration) WithExecutingSince(value v1.Time) *OperationTaskApplyConfiguration {
 	b.ExecutingSince = &value
+	return b
+}
+
+// WithExecutedProposal sets the ExecutedProposal field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ExecutedProposal field is set to the value of the last call.
+func (b *OperationTaskApplyConfiguration) WithExecutedProposal(value string) *OperationTaskApplyConfiguration {
+	b.ExecutedProposal = &value
+	return b
+}
+
+// WithStopAskedAt sets the StopAskedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the StopAskedAt field is set to the value of the last call.
+func (b *OperationTaskApplyConfiguration) WithStopAskedAt(value v1.MicroTime) *OperationTaskApplyConfiguration {
+	b.StopAskedAt = &value
 	return b
 }
 
