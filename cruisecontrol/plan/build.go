@@ -79,13 +79,16 @@ func (p *planner) name(kind v1beta1.OperationType, targets []target) string {
 	return prefix + suffix
 }
 
-// spec is what the operation does. What automation does not say is as the API has it by default.
+// spec is what the operation does. What automation does not say is as the API has it by default. Disks are emptied at Cruise
+// Control's own pace, and a throttle is for what goes from one broker to another: the API refuses what would not be heard.
 func (p *planner) spec(kind v1beta1.OperationType, targets []target) v1beta1.CruiseControlOperationSpec {
 	automation := p.automation()
 	spec := v1beta1.CruiseControlOperationSpec{
-		ClusterRef:  v1beta1.ClusterReference{Name: p.Cluster.Name},
-		Type:        kind,
-		Concurrency: automation.Concurrency.DeepCopy(),
+		ClusterRef: v1beta1.ClusterReference{Name: p.Cluster.Name},
+		Type:       kind,
+	}
+	if kind != v1beta1.RemoveDisks {
+		spec.Concurrency = automation.Concurrency.DeepCopy()
 	}
 	if automation.Approval != "" {
 		spec.Approval = &v1beta1.OperationApproval{Mode: automation.Approval}

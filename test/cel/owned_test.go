@@ -9,12 +9,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// TestOwnedPropertiesAreRefused holds the schema and the rendered server.properties together: what Koperator sets from
-// another field than config cannot be set in config.
+// TestOwnedPropertiesAreRefused holds the schema and what is rendered together: what Koperator sets from another field than
+// config cannot be set in config.
 func TestOwnedPropertiesAreRefused(t *testing.T) {
-	files, err := filepath.Glob("../../controllers/internal/desired/testdata/*/*-server.properties")
+	for config, rendered := range map[string]string{
+		"/spec/config":               "../../controllers/internal/desired/testdata/*/*-server.properties",
+		"/spec/cruiseControl/config": "../../cruisecontrol/deployment/testdata/*/cruisecontrol.properties",
+	} {
+		t.Run(config, func(t *testing.T) { testOwned(t, config, rendered) })
+	}
+}
+
+func testOwned(t *testing.T, config, rendered string) {
+	files, err := filepath.Glob(rendered)
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no rendered server.properties: %v", err)
+		t.Fatalf("nothing that is rendered: %v", err)
 	}
 	tested := map[string]bool{}
 	for _, file := range files {
@@ -28,7 +37,7 @@ func TestOwnedPropertiesAreRefused(t *testing.T) {
 			tested[key] = true
 			obj := readBase(t, kafkaCluster)
 			obj.SetName("owned")
-			set(t, obj.Object, "/spec/config", map[string]any{key: "x"})
+			set(t, obj.Object, config, map[string]any{key: "x"})
 			if err := api.Create(context.Background(), obj, client.DryRunAll); err == nil {
 				t.Errorf("%s is set by Koperator from %s, and accepted in config", key, origin)
 			}
