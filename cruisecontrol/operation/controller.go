@@ -96,6 +96,9 @@ func (s *scope) run(ctx context.Context) (reconcile.Result, error) {
 			// What was decided on the way to this is decided again.
 			return afterFailure(err)
 		}
+		if _, ok := step.Action.(machine.Unprotect); ok && !s.op().DeletionTimestamp.IsZero() {
+			return reconcile.Result{}, nil // it is gone
+		}
 		answer.To = step.Action
 		s.facts.Answer, s.facts.Now = &answer, s.clock.Now()
 	}

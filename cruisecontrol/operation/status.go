@@ -36,10 +36,10 @@ func (s *scope) writeStatus(ctx context.Context, n need) error {
 	if err := convert(after, wanted); err != nil {
 		return err
 	}
-	ac := kafkaac.CruiseControlOperation(s.op().Name, s.op().Namespace).WithStatus(wanted)
+	ac := kafkaac.CruiseControlOperation(s.op().Name, s.op().Namespace).WithUID(s.op().UID).WithStatus(wanted)
 	if n == always {
 		// If anybody has changed the operation since it was read, cancelled it say, that has to be looked at first.
-		ac.WithResourceVersion(s.op().ResourceVersion).WithUID(s.op().UID)
+		ac.WithResourceVersion(s.op().ResourceVersion)
 	}
 	if err := s.applier.Status(ctx, ac); err != nil {
 		return err

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -502,4 +504,28 @@ func (f *faults) client(to client.WithWatch) client.Client {
 			return f.write("status", func() error { return to.SubResource(name).Apply(ctx, obj, opts...) })
 		},
 	})
+}
+
+// post and read are requests of somebody else.
+func (w *world) post(path string) { w.request("POST", path) }
+func (w *world) read(path string) { w.request("GET", path) }
+
+func (w *world) request(method, path string) {
+	req, err := http.NewRequestWithContext(w, method, "http://"+ccAddress+"/kafkacruisecontrol/"+path, nil)
+	w.must(err)
+	c := &http.Client{Transport: &http.Transport{DialContext: w.network.DialContext, DisableKeepAlives: true}}
+	if resp, err := c.Do(req); err == nil {
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+	}
+}
+
+// noLeftovers is clean without what somebody else did.
+func (w *world) noLeftovers() {
+	w.Helper()
+	left, err := w.cc.Leftovers(w)
+	w.must(err)
+	if len(left) > 0 {
+		w.Errorf("left behind: %v", left)
+	}
 }

@@ -195,7 +195,7 @@ func (m *machine) isRemembered() bool {
 		m.unclean("Remembered", "waits for Cruise Control, to have it forget the brokers: %s", orElseText(m.Seen.Err, "it was not asked"))
 		return true
 	}
-	forget := ForgetBrokers{Token: adminToken(m.Operation.UID, t.Attempt)}
+	forget := ForgetBrokers{Token: forgetToken(m.Operation.UID, t.Attempt)}
 	if m.spec().Type == v1beta1.RemoveBrokers {
 		forget.Removed = both(m.Seen.Executor.RecentlyRemovedBrokers, m.spec().Brokers)
 	} else {

@@ -204,7 +204,7 @@ func (m *machine) askToStop() {
 	m.no(v1beta1.ConditionExecuting, "Stopping", "Cruise Control is asked to stop: %s", t.StopReason)
 	if m.isExecuted() && (t.StopAskedAt == nil || m.Now.Sub(t.StopAskedAt.Time) >= whileBusy) {
 		t.StopAskedAt = microTimeOf(m.Now)
-		m.do(Stop{Token: adminToken(m.Operation.UID, t.Attempt)})
+		m.do(Stop{Token: stopToken(m.Operation.UID, t.Attempt)})
 		return
 	}
 	m.wait(whileBusy, "waits until Cruise Control has stopped (%s)", t.StopReason)

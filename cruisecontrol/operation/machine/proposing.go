@@ -152,7 +152,13 @@ func (m *machine) planMade(plan *client.Plan) {
 	record := m.newRecord()
 	record.Hash, record.ApprovedAs, record.Moves = m.status.Proposal.Hash, "", movesOf(plan)
 	record.Destinations, record.IncludeRemoved = m.request().Destinations, t.IncludeRecentlyRemoved
-	if ok, _ := m.approval(record.Hash, record.Moves); ok && m.spec().Approval != nil {
+	ok, why := m.approval(record.Hash, record.Moves)
+	if ok {
+		m.yes(v1beta1.ConditionApproved, "Approved", "%s", why)
+	} else {
+		m.no(v1beta1.ConditionApproved, "AwaitingApproval", "%s", why)
+	}
+	if ok && m.spec().Approval != nil {
 		record.ApprovedAs = m.spec().Approval.ApprovedProposal
 	}
 	m.do(KeepRecord{record})
@@ -170,14 +176,11 @@ func (m *machine) planned() {
 		m.end(v1beta1.OperationProposalOnly, "Proposed", "%s", describe(m.status.Proposal))
 		return
 	}
-	ok, why := m.approval(m.Record.Hash, m.Record.Moves)
-	if !ok {
-		m.no(v1beta1.ConditionApproved, "AwaitingApproval", "%s", why)
-		m.to(v1beta1.OperationAwaitingApproval)
+	if isTrue(m.status, v1beta1.ConditionApproved) {
+		m.to(v1beta1.OperationSubmitting)
 		return
 	}
-	m.yes(v1beta1.ConditionApproved, "Approved", "%s", why)
-	m.to(v1beta1.OperationSubmitting)
+	m.to(v1beta1.OperationAwaitingApproval)
 }
 
 // approval tells whether a plan may be executed, and why or why not.

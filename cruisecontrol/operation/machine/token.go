@@ -24,9 +24,13 @@ func planToken(uid types.UID, attempt, plan int32) string {
 	return fmt.Sprintf("%s%d-%dd", prefixOf(uid), attempt, plan)
 }
 
-// adminToken is for requests that make no task that anybody looks for.
-func adminToken(uid types.UID, attempt int32) string {
-	return fmt.Sprintf("%s%d-a", prefixOf(uid), attempt)
+// stopToken and forgetToken are for requests that make no task that anybody looks for.
+func stopToken(uid types.UID, attempt int32) string {
+	return fmt.Sprintf("%s%d-s", prefixOf(uid), attempt)
+}
+
+func forgetToken(uid types.UID, attempt int32) string {
+	return fmt.Sprintf("%s%d-f", prefixOf(uid), attempt)
 }
 
 // attemptOf is the attempt of an execution of this operation, or 0.

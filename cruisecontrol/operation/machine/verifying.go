@@ -42,8 +42,8 @@ func (m *machine) verified() {
 		reason = "VerifiedAfterRestart"
 	}
 	m.yes(v1beta1.ConditionVerified, reason, "Kafka says that what was wanted is so")
-	if m.status.Progress != nil {
-		m.status.Progress.Percent, m.status.Progress.ETASeconds = 100, nil
+	if p := m.status.Progress; p != nil {
+		p.Percent, p.DataMoved, p.ETASeconds = 100, p.DataTotal, nil
 	}
 	message := "done"
 	if p := m.status.Progress; p != nil && p.DataTotal > 0 {

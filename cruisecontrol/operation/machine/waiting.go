@@ -48,7 +48,7 @@ func (m *machine) restoreEnd() {
 // restoreAttempt takes the attempt for one that was sent, and looks for it.
 func (m *machine) restoreAttempt() {
 	m.yes(v1beta1.ConditionAccepted, "Accepted", "the operation can be worked on")
-	m.status.StartTime = timeOf(m.Now)
+	m.status.StartTime, m.status.ChangedAt = timeOf(m.Now), microTimeOf(m.Now)
 	m.status.Retries, m.status.Restarts = m.Record.Retries, m.Record.Restarts
 	m.status.Task = &v1beta1.OperationTask{
 		Attempt: m.Record.Attempt, CorrelationID: executionToken(m.Operation.UID, m.Record.Attempt), Instance: m.Cluster.Instance, IntentAt: microTimeOf(m.Now),
@@ -113,6 +113,8 @@ func (m *machine) waitingForMonitor() {
 		m.wait(whileBusy, "waits for Cruise Control: %v", m.Seen.Err)
 	case m.Seen.Monitor == nil:
 		m.step.Again = true
+	case m.Seen.Executor.Phase != client.NoTaskInProgress && !m.spec().DryRun:
+		m.wait(whileBusy, "waits until Cruise Control has finished what it executes (%s)", executes(m.Seen.Executor))
 	case m.Seen.Monitor.Phase != client.MonitorRunning && m.Seen.Monitor.Phase != client.MonitorSampling:
 		m.no(v1beta1.ConditionMonitorReady, "Loading", "Cruise Control's load monitor is %s", m.Seen.Monitor.Phase)
 		m.wait(whileBusy, "waits for Cruise Control, whose load monitor is %s", m.Seen.Monitor.Phase)
@@ -125,10 +127,20 @@ func (m *machine) waitingForMonitor() {
 // settling waits until Cruise Control must have seen the last change.
 func (m *machine) settling() {
 	over := m.task().Outcome != ""
-	if !over && m.leaves() {
+	switch {
+	case !over && m.leaves():
 		return
+	case !over && !m.spec().DryRun && m.Kafka == nil:
+		m.wait(whileBusy, "waits for Kafka: %v", m.KafkaError)
+		return
+	case !over && !m.spec().DryRun && len(m.Kafka.Reassignments) > 0:
+		m.noteChange()
+		m.no(v1beta1.ConditionSettled, string(client.ForeignReassignment), "others reassign %s", partitionsOf(m.Kafka.Reassignments))
+		m.wait(whileBusy, "waits until others have reassigned %s", partitionsOf(m.Kafka.Reassignments))
+		return
+	case !over, m.status.ChangedAt == nil:
+		m.noteChange()
 	}
-	m.noteChange()
 	if rest := m.status.ChangedAt.Add(SettleTime).Sub(m.Now); rest > 0 {
 		m.no(v1beta1.ConditionSettled, "Changed", "the cluster changed at %s", m.status.ChangedAt.UTC().Format(time.TimeOnly))
 		m.wait(rest, "waits until Cruise Control has seen the last change")
@@ -144,7 +156,11 @@ func (m *machine) settling() {
 
 // noteChange keeps when the cluster last changed.
 func (m *machine) noteChange() {
-	if m.status.ChangedAt == nil || m.ChangedAt.After(m.status.ChangedAt.Time) {
+	if m.status.ChangedAt == nil {
+		m.status.ChangedAt = microTimeOf(m.Operation.CreationTimestamp.Time)
+	}
+	// What is only planned may be planned while others move something.
+	if !m.spec().DryRun && m.ChangedAt.After(m.status.ChangedAt.Time) {
 		m.status.ChangedAt = microTimeOf(m.ChangedAt)
 	}
 }
