@@ -37,7 +37,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		predicate.Or(predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{}, predicate.AnnotationChangedPredicate{}))
 	byLabel := handler.EnqueueRequestsFromMapFunc(clusterOfObject)
 	return ctrl.NewControllerManagedBy(mgr).
-		Named("kafkacluster").
+		Named("cruisecontrol").
 		For(&v1beta1.KafkaCluster{}).
 		Watches(&v1beta1.CruiseControlOperation{}, handler.EnqueueRequestsFromMapFunc(clusterOfOperation)).
 		Watches(&corev1.Pod{}, byLabel, ours).

@@ -19,8 +19,9 @@ import (
 
 // The programs, by the names of their Deployments.
 const (
-	brokerManagerName = "broker-manager"
-	envoyManagerName  = "envoy-manager"
+	brokerManagerName        = "broker-manager"
+	envoyManagerName         = "envoy-manager"
+	cruiseControlManagerName = "cruisecontrol-manager"
 )
 
 func TestSamplesAreAccepted(t *testing.T) {
@@ -94,8 +95,11 @@ func TestInstall(t *testing.T) {
 	install(t, "../../config/namespaces/kafka")
 	checkDeployment(t, brokerManagerName)
 	checkDeployment(t, envoyManagerName)
-	if deploymentOf(t, brokerManagerName).Spec.Template.Labels["kafka.koperator.dev/client"] != "true" {
-		t.Error("the NetworkPolicies of the clusters would not let broker-manager in")
+	checkDeployment(t, cruiseControlManagerName)
+	for _, program := range []string{brokerManagerName, cruiseControlManagerName} {
+		if deploymentOf(t, program).Spec.Template.Labels["kafka.koperator.dev/client"] != "true" {
+			t.Errorf("the NetworkPolicies of the clusters would not let %s in", program)
+		}
 	}
 
 	t.Run("all namespaces", func(t *testing.T) {
@@ -105,7 +109,7 @@ func TestInstall(t *testing.T) {
 			"update kafkaclusters.kafka.koperator.dev/finalizers": true, "create events.events.k8s.io": true,
 			"get secrets": true, "create secrets": true, "patch secrets": true,
 			"list secrets": false, "watch secrets": false, "deletecollection secrets": false,
-			"create pods/exec": false, "create roles.rbac.authorization.k8s.io": false, "get leases.coordination.k8s.io": false,
+			"create pods/exec": false, "create roles.rbac.authorization.k8s.io": false, "update leases.coordination.k8s.io": true, "delete leases.coordination.k8s.io": false,
 			"create kafkaclusters.kafka.koperator.dev": false, "delete kafkaclusters.kafka.koperator.dev": false,
 		})
 		checkRights(t, brokerManagerName, "default", map[string]bool{"create pods": true, "get secrets": false, "create secrets": false})
@@ -131,12 +135,29 @@ func TestInstall(t *testing.T) {
 		checkRights(t, envoyManagerName, "", map[string]bool{"list nodes": false, "list namespaces": false, "get secrets": false})
 	})
 
+	t.Run("all namespaces, cruisecontrol-manager", func(t *testing.T) {
+		checkRights(t, cruiseControlManagerName, "kafka", map[string]bool{
+			"patch deployments.apps": true, "delete services": true, "patch networkpolicies.networking.k8s.io": true,
+			"create cruisecontroloperations.kafka.koperator.dev": true, "patch cruisecontroloperations.kafka.koperator.dev/status": true,
+			"patch kafkaclusters.kafka.koperator.dev/status": true, "patch kafkaclusters.kafka.koperator.dev": false,
+			"get leases.coordination.k8s.io": true, "update leases.coordination.k8s.io": true, "delete leases.coordination.k8s.io": false,
+			"get secrets": true, "patch secrets": true, "list secrets": false, "watch secrets": false,
+			"list pods": true, "create pods": false, "delete pods": false, "create pods/exec": false,
+			"get persistentvolumeclaims": false, "delete persistentvolumeclaims": false,
+		})
+		checkRights(t, cruiseControlManagerName, "default", map[string]bool{"patch deployments.apps": true, "get secrets": false, "create secrets": false})
+		checkRights(t, cruiseControlManagerName, "koperator-system", map[string]bool{"create leases.coordination.k8s.io": true, "get secrets": false})
+		checkRights(t, cruiseControlManagerName, "", map[string]bool{"list nodes": false, "list namespaces": false, "get secrets": false})
+	})
+
 	t.Run("few namespaces", func(t *testing.T) {
-		if _, err := kubectl(ctx, "", "delete", "clusterrolebinding", "koperator-broker-manager", "koperator-envoy-manager"); err != nil {
+		if _, err := kubectl(ctx, "", "delete", "clusterrolebinding", "koperator-broker-manager", "koperator-envoy-manager", "koperator-cruisecontrol-manager"); err != nil {
 			t.Fatal(err)
 		}
 		install(t, "../../config/overlays/few-namespaces")
-		for program, right := range map[string]string{brokerManagerName: "create pods", envoyManagerName: "patch deployments.apps"} {
+		for program, right := range map[string]string{
+			brokerManagerName: "create pods", envoyManagerName: "patch deployments.apps", cruiseControlManagerName: "patch deployments.apps",
+		} {
 			checkRights(t, program, "kafka-a", map[string]bool{right: true, "get secrets": true, "list secrets": false})
 			checkRights(t, program, "kafka-b", map[string]bool{right: true, "get secrets": true})
 			checkRights(t, program, "default", map[string]bool{right: false, "list pods": false, "get secrets": false})
@@ -214,7 +235,7 @@ var metricName = regexp.MustCompile(`koperator_[a-z_]+`)
 // TestAlertsUseMetricsThatExist finds an alert that can never fire because a metric was given another name.
 func TestAlertsUseMetricsThatExist(t *testing.T) {
 	var code strings.Builder
-	for _, folder := range []string{"../../controllers", "../../envoy"} {
+	for _, folder := range []string{"../../controllers", "../../envoy", "../../cruisecontrol"} {
 		err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 			if err == nil && entry.Name() == "metrics.go" {
 				code.Write(readFile(t, path))
