@@ -48,6 +48,12 @@ func (c *crasher) client(to client.WithWatch) client.Client {
 		Delete: func(ctx context.Context, to client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
 			return c.write(func() error { return to.Delete(ctx, obj, opts...) })
 		},
+		Update: func(ctx context.Context, to client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
+			return c.write(func() error { return to.Update(ctx, obj, opts...) })
+		},
+		Patch: func(ctx context.Context, to client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
+			return c.write(func() error { return to.Patch(ctx, obj, patch, opts...) })
+		},
 		Apply: func(ctx context.Context, to client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			return c.write(func() error { return to.Apply(ctx, obj, opts...) })
 		},
@@ -127,6 +133,14 @@ func (w *world) outcome() string {
 	return text + fmt.Sprintf("\ndynamic %v %v\nviolations %v", dynamic, err, w.kafka.Violations())
 }
 
+// stride is how many writes are left out from one crash to the next.
+func stride() int {
+	if os.Getenv("KOPERATOR_TEST_FULL") != "" { // make test-full
+		return 1
+	}
+	return 6
+}
+
 // broker-manager may die at any line. Wherever it dies, before or after the effect of a write, it comes to the same end.
 func TestCrashAtEveryWrite(t *testing.T) {
 	w := newWorld(t)
@@ -136,11 +150,7 @@ func TestCrashAtEveryWrite(t *testing.T) {
 	w.story()
 	want := w.outcome()
 	t.Logf("%d writes lead to: %s", count.seen, want)
-	stride := 6
-	if os.Getenv("KOPERATOR_TEST_FULL") != "" { // make test-full
-		stride = 1
-	}
-	for at := 1; at <= count.seen; at += stride {
+	for at := 1; at <= count.seen; at += stride() {
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("write %d, effect %v", at, after), func(t *testing.T) {
 				t.Parallel()

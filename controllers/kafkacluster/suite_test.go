@@ -66,6 +66,8 @@ type world struct {
 	writes []string
 	// envoy plays envoy-manager; nil if it does not run.
 	envoy *envoyManager
+	// ask stands between the Reconciler and Kafka; nil for nothing.
+	ask func(kafka.Admin) kafka.Admin
 	// addresses counts those that Pods have got.
 	addresses int
 }
@@ -104,6 +106,9 @@ func (w *world) restart() {
 // For and Forget make the world the Clients of its Reconciler.
 func (w *world) For(_ string, config kafka.Config) (kafka.Admin, error) {
 	w.configs = append(w.configs, config)
+	if w.ask != nil {
+		return w.ask(w.kafka), nil
+	}
 	return w.kafka, nil
 }
 
@@ -173,6 +178,14 @@ func (w *world) recorded() client.Client {
 		SubResourceApply: func(ctx context.Context, c client.Client, name string, obj runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
 			note("apply %s of %T", name, obj)
 			return c.SubResource(name).Apply(ctx, obj, opts...)
+		},
+		Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
+			note("update %T %s", obj, obj.GetName())
+			return c.Update(ctx, obj, opts...)
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
+			note("patch %T %s", obj, obj.GetName())
+			return c.Patch(ctx, obj, patch, opts...)
 		},
 		SubResourcePatch: func(ctx context.Context, c client.Client, name string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
 			note("patch %s of %s", name, obj.GetName())

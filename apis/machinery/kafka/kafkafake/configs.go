@@ -62,6 +62,10 @@ func (k *Kafka) AlterDynamicConfig(ctx context.Context, node int32, set map[stri
 		for _, name := range remove {
 			delete(config, name)
 		}
+		// What was set before is checked again: with a cordon of a directory that is gone, nothing else can be set.
+		if err := k.checkCordon(node, config[cordonedLogDirs]); err != nil {
+			return err
+		}
 		k.state.Configs[node] = config
 		k.applyCordon(node, config[cordonedLogDirs])
 		return nil
