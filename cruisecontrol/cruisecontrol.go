@@ -8,6 +8,7 @@ import (
 
 	"koperator.dev/koperator/cruisecontrol/kafkacluster"
 	"koperator.dev/koperator/cruisecontrol/operation"
+	"koperator.dev/koperator/cruisecontrol/schedule"
 	"koperator.dev/koperator/cruisecontrol/session"
 )
 
@@ -18,5 +19,6 @@ func Add(mgr ctrl.Manager, options Options) error {
 		mgr.Add(sessions),
 		operation.New(mgr, sessions).SetupWithManager(mgr),
 		kafkacluster.New(mgr, sessions, options.Namespace).SetupWithManager(mgr),
+		schedule.New(mgr).SetupWithManager(mgr),
 	)
 }

@@ -5,9 +5,6 @@ import (
 	"koperator.dev/koperator/apis/machinery/kafka"
 )
 
-// logDir is the log directory on a disk.
-func logDir(path string) string { return path + "/kafka-logs" }
-
 // removeDisks empties disks that leave. One that has failed cannot be read: FixOfflineReplicas makes again what was on it.
 func (p *planner) removeDisks() {
 	var targets []target
@@ -31,7 +28,7 @@ func (p *planner) removeDisks() {
 func (p *planner) dirOf(t target) (dir *kafka.LogDir, known bool) {
 	dirs, known := p.LogDirs[t.broker]
 	for i := range dirs {
-		if dirs[i].Path == logDir(t.path) {
+		if dirs[i].Path == v1beta1.LogDir(t.path) {
 			return &dirs[i], true
 		}
 	}

@@ -405,7 +405,7 @@ func (s *simulation) facts() Facts {
 			continue
 		}
 		for path, count := range s.dirs[id] {
-			dir := kafka.LogDir{Path: logDir(path), Replicas: max(count, 0)}
+			dir := kafka.LogDir{Path: v1beta1.LogDir(path), Replicas: max(count, 0)}
 			if count < 0 {
 				dir.Err = kerr.KafkaStorageError
 			}
