@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -16,6 +17,7 @@ import (
 	"koperator.dev/koperator/apis/kafka/v1beta1"
 	"koperator.dev/koperator/apis/machinery/kafka"
 	cc "koperator.dev/koperator/cruisecontrol/client"
+	"koperator.dev/koperator/cruisecontrol/deployment"
 	"koperator.dev/koperator/cruisecontrol/operation/machine"
 	"koperator.dev/koperator/cruisecontrol/session"
 )
@@ -83,6 +85,20 @@ func (s *scope) readCluster(ctx context.Context) error {
 	}
 	s.facts.Cluster.Destinations = staying(kc)
 	s.facts.Cluster.LeavingDisks = leavingDisks(kc)
+	return s.readFiles(ctx)
+}
+
+// readFiles finds out whether Cruise Control runs with the capacities and properties that it should plan with.
+func (s *scope) readFiles(ctx context.Context) error {
+	if !deployment.IsManaged(s.cluster) {
+		return nil
+	}
+	files := &corev1.ConfigMap{}
+	err := s.client.Get(ctx, client.ObjectKey{Namespace: s.cluster.Namespace, Name: v1beta1.CruiseControlName(s.cluster.Name)}, files)
+	if err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	s.facts.Cluster.Outdated = deployment.Outdated(s.cluster, files)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
 	cc "koperator.dev/koperator/cruisecontrol/client"
+	"koperator.dev/koperator/cruisecontrol/deployment"
 	"koperator.dev/koperator/cruisecontrol/operation/machine"
 )
 
@@ -53,6 +54,7 @@ func (s *scope) find(ctx context.Context, a machine.Find) machine.Answer {
 
 // send sends a request. Every parameter that has a default in Cruise Control is named.
 func (s *scope) send(ctx context.Context, submission cc.Submission, r machine.Request) machine.Answer {
+	r.Spec = s.withEstimates(r.Spec)
 	client, spec := s.session.CruiseControl(), r.Spec
 	goals, execution := goalParameters(r), executionParameters(spec)
 	var answer cc.Answer[cc.Plan]
@@ -79,6 +81,17 @@ func (s *scope) send(ctx context.Context, submission cc.Submission, r machine.Re
 		answer, err = client.TopicConfiguration(ctx, submission, topicParameters(spec, goals, execution))
 	}
 	return machine.Answer{Plan: answer, Err: err}
+}
+
+// withEstimates lets plans be made with brokers that only the entry for all of the capacity file speaks of, where Koperator has
+// written it.
+func (s *scope) withEstimates(spec *v1beta1.CruiseControlOperationSpec) *v1beta1.CruiseControlOperationSpec {
+	if !deployment.AllowsEstimates(s.cluster) {
+		return spec
+	}
+	allowing := *spec
+	allowing.AllowCapacityEstimation = true
+	return &allowing
 }
 
 func goalParameters(r machine.Request) cc.GoalParameters {

@@ -49,6 +49,8 @@ type Cluster struct {
 	Destinations []int32
 	// LeavingDisks are disks that are being emptied.
 	LeavingDisks []string
+	// Outdated says why Cruise Control is to be restarted before it plans; empty if it is not.
+	Outdated string
 }
 
 // Turn says whether an operation may go on.

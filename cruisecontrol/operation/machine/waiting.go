@@ -70,6 +70,8 @@ func (m *machine) queued() {
 		m.wait(time.Minute, "%s", m.Cluster.Problem)
 	case m.spec().Suspend:
 		m.say("suspended")
+	case m.Cluster.Outdated != "":
+		m.wait(whileBusy, "waits until Cruise Control is restarted: %s", m.Cluster.Outdated)
 	case len(m.Cluster.LeavingDisks) > 0 && spreads(m.spec().Type) && !m.spec().DryRun:
 		m.wait(whileWaiting, "waits until %s is empty and gone, because data could be moved back onto it", m.Cluster.LeavingDisks[0])
 	case m.status.RetryAt != nil && m.Now.Before(m.status.RetryAt.Time):
@@ -90,7 +92,7 @@ func (m *machine) leaves() bool {
 	switch {
 	case m.cancelled():
 		m.endCancelled()
-	case m.spec().Suspend, m.Cluster.Problem != "", !m.Turn.Mine,
+	case m.spec().Suspend, m.Cluster.Problem != "", m.Cluster.Outdated != "", !m.Turn.Mine,
 		len(m.Cluster.LeavingDisks) > 0 && spreads(m.spec().Type) && !m.spec().DryRun:
 		m.to(v1beta1.OperationQueued)
 	default:
