@@ -2,7 +2,6 @@ package operation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -26,7 +25,6 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
@@ -64,6 +62,7 @@ type world struct {
 
 // manager is one life of the program.
 type manager struct {
+	*life
 	cancel   context.CancelFunc
 	done     chan struct{}
 	r        *Reconciler
@@ -198,12 +197,13 @@ func (w *world) dial(ctx context.Context, network, address string) (net.Conn, er
 func (w *world) startManager() {
 	w.Helper()
 	ctx, cancel := context.WithCancel(w.Context)
-	api := w.faults.client(w.api)
+	l := &life{faults: w.faults}
+	api := l.client(w.api)
 	sessions := session.NewWith(api, api, session.Options{
-		Dialer:  w.dial,
+		Dialer: w.dial, Kafka: l.newKafka, CruiseControl: l.newCruiseControl,
 		Address: func(*v1beta1.KafkaCluster) string { return "http://" + ccAddress },
 	})
-	m := &manager{cancel: cancel, done: make(chan struct{}), sessions: sessions, rung: make(chan types.NamespacedName, 1000)}
+	m := &manager{life: l, cancel: cancel, done: make(chan struct{}), sessions: sessions, rung: make(chan types.NamespacedName, 1000)}
 	m.r = newReconciler(api, api, w.events, sessions, clock.RealClock{})
 	w.mu.Lock()
 	w.manager = m
@@ -259,7 +259,7 @@ func (w *world) live(ctx context.Context, m *manager) {
 			delete(due, name)
 			result, err := m.r.Reconcile(ctx, reconcile.Request{NamespacedName: name})
 			switch {
-			case errors.Is(err, errCrash):
+			case m.dead.Load():
 				w.mu.Lock()
 				w.manager = nil
 				w.mu.Unlock()
@@ -447,63 +447,6 @@ func (w *world) replicas() map[int32]int {
 		}
 	}
 	return count
-}
-
-// faults are what goes wrong between the program and the API server.
-type faults struct {
-	mu sync.Mutex
-	// at is the write that fails, counted from 1; 0 for none. after: it is done, and its answer is lost.
-	at    int
-	after bool
-	// crash: the program dies with it.
-	crash bool
-	seen  int
-	names []string
-}
-
-var errCrash = errors.New("cruisecontrol-manager died here")
-
-func (f *faults) write(what string, do func() error) error {
-	f.mu.Lock()
-	f.seen++
-	hit := f.seen == f.at
-	f.names = append(f.names, what)
-	f.mu.Unlock()
-	if !hit {
-		return do()
-	}
-	if f.after {
-		if err := do(); err != nil {
-			return err
-		}
-	}
-	if f.crash {
-		return errCrash
-	}
-	return errors.New("the API server does not answer")
-}
-
-func (f *faults) client(to client.WithWatch) client.Client {
-	return interceptor.NewClient(to, interceptor.Funcs{
-		Create: func(ctx context.Context, to client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
-			return f.write(fmt.Sprintf("create %T", obj), func() error { return to.Create(ctx, obj, opts...) })
-		},
-		Update: func(ctx context.Context, to client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
-			return f.write(fmt.Sprintf("update %T", obj), func() error { return to.Update(ctx, obj, opts...) })
-		},
-		Delete: func(ctx context.Context, to client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
-			return f.write(fmt.Sprintf("delete %T", obj), func() error { return to.Delete(ctx, obj, opts...) })
-		},
-		Patch: func(ctx context.Context, to client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
-			return f.write(fmt.Sprintf("patch %T", obj), func() error { return to.Patch(ctx, obj, patch, opts...) })
-		},
-		Apply: func(ctx context.Context, to client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-			return f.write(fmt.Sprintf("apply %T", obj), func() error { return to.Apply(ctx, obj, opts...) })
-		},
-		SubResourceApply: func(ctx context.Context, to client.Client, name string, obj runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
-			return f.write("status", func() error { return to.SubResource(name).Apply(ctx, obj, opts...) })
-		},
-	})
 }
 
 // post and read are requests of somebody else.

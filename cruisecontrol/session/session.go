@@ -96,7 +96,7 @@ func (s *Session) connectCruiseControl(kc *v1beta1.KafkaCluster, known secrets) 
 	if same {
 		return nil
 	}
-	cc, err := client.New(client.Config{
+	cc, err := s.sessions.opts.CruiseControl(client.Config{
 		URL: url, CA: known.cruiseControl[corev1.ServiceAccountRootCAKey], Credentials: s.credentials, UserAgent: "koperator-cruisecontrol-manager",
 		Clock: s.sessions.opts.Clock, Dialer: s.sessions.opts.Dialer,
 	})

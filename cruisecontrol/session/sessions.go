@@ -17,6 +17,7 @@ import (
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
 	"koperator.dev/koperator/apis/machinery/kafka"
+	cc "koperator.dev/koperator/cruisecontrol/client"
 )
 
 // Options are what tests replace. Their zero value is what a program uses.
@@ -24,6 +25,8 @@ type Options struct {
 	Clock clock.Clock
 	// Kafka makes clients of Kafka.
 	Kafka func(kafka.Config) (kafka.Admin, error)
+	// CruiseControl makes clients of Cruise Control.
+	CruiseControl func(cc.Config) (cc.Client, error)
 	// Address is that of the REST API of the Cruise Control that Koperator runs for a cluster.
 	Address func(*v1beta1.KafkaCluster) string
 	// Dialer opens connections to Kafka and to Cruise Control.
@@ -33,6 +36,9 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
+	}
+	if o.CruiseControl == nil {
+		o.CruiseControl = cc.New
 	}
 	if o.Address == nil {
 		o.Address = address
