@@ -16,7 +16,9 @@ import (
 // sweepStory is a throttled removal: it takes the grant, sets and removes a throttle, moves data and is verified.
 func (w *world) sweepStory() {
 	w.Helper()
-	w.remove("down", func(spec *v1beta1.CruiseControlOperationSpec) { spec.ReplicationThrottle = ptr.To(resource.MustParse("10Mi")) })
+	w.remove("down", func(spec *v1beta1.CruiseControlOperationSpec) {
+		spec.ReplicationThrottle = ptr.To(resource.MustParse("10Mi"))
+	})
 	w.phase("down", v1beta1.OperationSucceeded, 3*time.Hour)
 	w.until("all is given back", time.Minute, func() bool { return len(w.op("down").Finalizers) == 0 })
 	if n := w.replicas()[0]; n != 0 {
@@ -28,7 +30,9 @@ func (w *world) sweepStory() {
 // cancelStory is cancelled while data moves: reassignments, a throttle and Cruise Control's memory have to be cleaned.
 func (w *world) cancelStory() {
 	w.Helper()
-	w.remove("down", func(spec *v1beta1.CruiseControlOperationSpec) { spec.ReplicationThrottle = ptr.To(resource.MustParse("10Mi")) })
+	w.remove("down", func(spec *v1beta1.CruiseControlOperationSpec) {
+		spec.ReplicationThrottle = ptr.To(resource.MustParse("10Mi"))
+	})
 	w.moving("down")
 	w.edit("down", func(op *v1beta1.CruiseControlOperation) { op.Spec.Cancel = true })
 	w.phase("down", v1beta1.OperationCancelled, time.Hour)
