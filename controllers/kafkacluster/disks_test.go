@@ -421,8 +421,8 @@ func TestMetadataLogKeepsItsDisk(t *testing.T) {
 	if w.blocked("removal of /var/lib/kafka/a of broker 102") != storage.CodeMetadataLog || w.claimOf(diskA) == nil {
 		t.Errorf("blocked by %+v", w.cluster("orders").Status.BlockedBy)
 	}
-	if got := w.dynamic(102)[cordonedLogDirs]; got != "" {
-		t.Errorf("a disk that stays is cordoned: %q", got)
+	if phase, got := w.volume(diskA).Phase, w.dynamic(102)[cordonedLogDirs]; phase != v1beta1.VolumeActive || got != "" {
+		t.Errorf("a disk that stays is %s, and cordoned are %q", phase, got)
 	}
 }
 

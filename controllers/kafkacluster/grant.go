@@ -62,7 +62,7 @@ func (s *scope) giveBack(ctx context.Context) error {
 func (s *scope) anyStopped() bool {
 	for _, m := range s.members {
 		switch {
-		case m.leaving() && m.removing && m.pod != nil:
+		case m.leaving() && m.removing && m.pod != nil && !s.machineLost(m.pod):
 			return true
 		case !m.leaving() && m.isAttempt() && !s.isBroken(m) && (!isReady(m.pod) || s.isFenced(m)):
 			return true

@@ -139,7 +139,7 @@ func volumeStatus(m *member, path string) v1beta1.VolumeStatus {
 	switch {
 	case slices.Contains(m.removedPaths(), path) && m.isLeftOut(path):
 		status.Phase = v1beta1.VolumeRemoving
-	case !m.inSpec(path):
+	case !m.inSpec(path) && path != m.metadataPath(): // which stays, so that moving data off it would be in vain
 		status.Phase = v1beta1.VolumeDraining
 	case claim.Status.Phase != corev1.ClaimBound:
 		status.Phase = v1beta1.VolumePending

@@ -64,18 +64,18 @@ func TestReporterDoesNotDependOnTheNumberOfBrokers(t *testing.T) {
 
 func TestReportersOfTheUserStay(t *testing.T) {
 	kc := readCluster(t, "cruise-control")
-	for config, want := range map[string]string{
-		"":                    kafkaReporter + "," + reporterClass,
-		"com.example.R":       "com.example.R," + reporterClass,
-		" a , b,":             "a,b," + reporterClass,
-		reporterClass + ", a": reporterClass + ",a",
+	for _, c := range []struct{ config, want string }{
+		{"", kafkaReporter + "," + reporterClass},
+		{"com.example.R", "com.example.R," + reporterClass},
+		{" a , b,", "a,b," + reporterClass},
+		{reporterClass + ", a", reporterClass + ",a"},
 	} {
 		kc.Spec.Config = v1beta1.Config{}
-		if config != "" {
-			kc.Spec.Config["metric.reporters"] = config
+		if c.config != "" {
+			kc.Spec.Config["metric.reporters"] = c.config
 		}
-		if got := valuesOf(kc, nodeOf(t, kc, 100))["metric.reporters"]; got != want {
-			t.Errorf("%q: got %q, want %q", config, got, want)
+		if got := valuesOf(kc, nodeOf(t, kc, 100))["metric.reporters"]; got != c.want {
+			t.Errorf("%q: got %q, want %q", c.config, got, c.want)
 		}
 	}
 }

@@ -169,6 +169,17 @@ func TestConfigs(t *testing.T) {
 	}
 }
 
+// A broker that was restarted without a log directory that is cordoned refuses every change but the end of the cordon.
+func TestCordonOfADirectoryThatIsGone(t *testing.T) {
+	k := newCluster()
+	must(t, k.AlterDynamicConfig(t.Context(), 1, map[string]string{"cordoned.log.dirs": "/var/lib/kafka/data"}, nil))
+	k.Edit(func(s *kafkafake.State) { s.LogDirs[1] = []kafka.LogDir{{Path: "/var/lib/kafka/other"}} })
+	if err := k.AlterDynamicConfig(t.Context(), 1, map[string]string{"a": "1"}, nil); !errors.Is(err, kerr.InvalidRequest) {
+		t.Errorf("got %v", err)
+	}
+	must(t, k.AlterDynamicConfig(t.Context(), 1, map[string]string{"a": "1"}, []string{"cordoned.log.dirs"}))
+}
+
 func TestClusterMinISR(t *testing.T) {
 	k := newCluster()
 	if err := k.AlterDynamicConfig(t.Context(), kafka.ClusterWide, nil, []string{"min.insync.replicas"}); !errors.Is(err, kerr.InvalidConfig) {
