@@ -7,8 +7,16 @@ import (
 	"koperator.dev/koperator/apis/kafka/v1beta1"
 )
 
-// summary is the operation in a line.
+// summary is the operation in a line; nil if there is nothing to say. An object without fields would be refused: applied over
+// one that has some, it becomes null.
 func (m *machine) summary() *v1beta1.OperationSummary {
+	if s := m.describeSummary(); *s != (v1beta1.OperationSummary{}) {
+		return s
+	}
+	return nil
+}
+
+func (m *machine) describeSummary() *v1beta1.OperationSummary {
 	message := m.message
 	if message == "" && m.status.Summary != nil && m.status.Phase == m.Operation.Status.Phase {
 		message = m.status.Summary.Message
