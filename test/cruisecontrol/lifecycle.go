@@ -2,6 +2,8 @@ package cruisecontrol
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"time"
@@ -34,7 +36,9 @@ func (s *Server) serve() error {
 		return fmt.Errorf("listening: %w", err)
 	}
 	s.address, s.listens = listener.Addr().String(), true
-	s.web = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, IdleTimeout: 30 * time.Second}
+	// Probes that only connect are no news.
+	quiet := log.New(io.Discard, "", 0)
+	s.web = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, IdleTimeout: 30 * time.Second, ErrorLog: quiet}
 	go func(web *http.Server, listener net.Listener) { _ = web.Serve(listener) }(s.web, listener)
 	return nil
 }
