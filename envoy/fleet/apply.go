@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -88,17 +89,40 @@ func (s *scope) applyDeployment(ctx context.Context, fleet objects.Fleet) error 
 }
 
 func (s *scope) applyService(ctx context.Context, fleet objects.Fleet, listener v1beta1.Listener) error {
-	wanted := s.serviceOf(fleet, listener)
+	running := live[*corev1.Service](s, fleet.ServiceName(listener.Name))
+	if running == nil {
+		if remembered := s.nodePorts(fleet, listener); len(remembered) > 0 {
+			err := s.applyWanted(ctx, s.serviceOf(fleet, listener, remembered), nil)
+			if !apierrors.IsInvalid(err) {
+				return err
+			}
+			// Somebody else has one of the ports by now.
+		}
+	}
+	return s.applyWanted(ctx, s.serviceOf(fleet, listener, nil), running)
+}
+
+// nodePorts are those that a Service had, which is to have them again: brokers tell their clients these ports until they are
+// restarted.
+func (s *scope) nodePorts(fleet objects.Fleet, listener v1beta1.Listener) map[string]int32 {
+	told := listenerStatus(s.cluster, listener.Name)
+	if told == nil || objects.ServiceType(listener) != v1beta1.ExternalNodePort {
+		return nil
+	}
+	return addresses.ToldNodePorts(fleet, listener, s.groups, *told)
+}
+
+func (s *scope) applyWanted(ctx context.Context, wanted *corev1ac.ServiceApplyConfiguration, live *corev1.Service) error {
 	if wanted == nil {
 		return nil
 	}
-	return s.apply(ctx, wanted, live[*corev1.Service](s, fleet.ServiceName(listener.Name)))
+	return s.apply(ctx, wanted, live)
 }
 
 // serviceOf is the Service of a listener and a fleet; nil if there is nothing to reach.
-func (s *scope) serviceOf(fleet objects.Fleet, listener v1beta1.Listener) *corev1ac.ServiceApplyConfiguration {
+func (s *scope) serviceOf(fleet objects.Fleet, listener v1beta1.Listener, nodePorts map[string]int32) *corev1ac.ServiceApplyConfiguration {
 	in := objects.ServiceInput{
-		Listener: listener, Ports: map[int32]int32{}, BrokerGroups: map[int32]string{},
+		Listener: listener, Ports: map[int32]int32{}, NodePorts: nodePorts, BrokerGroups: map[int32]string{},
 		Hosts: addresses.Names(fleet, listener, s.groups),
 	}
 	for _, broker := range s.brokers {
@@ -138,7 +162,7 @@ func (s *scope) wanted() map[string]bool {
 			wanted[objectKey(kind)] = true
 		}
 		for _, listener := range objects.Listeners(s.cluster) {
-			if s.serviceOf(fleet, listener) != nil {
+			if s.serviceOf(fleet, listener, nil) != nil {
 				service := &corev1.Service{}
 				service.Name = fleet.ServiceName(listener.Name)
 				wanted[objectKey(service)] = true

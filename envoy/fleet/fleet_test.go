@@ -225,6 +225,41 @@ func TestAddressesOutliveStatusAndServices(t *testing.T) {
 	}
 }
 
+// A Service that comes back has the Nodes' ports that it had, unless somebody else has taken one of them.
+func TestNodePortsOutliveServices(t *testing.T) {
+	w := newWorld(t)
+	w.started()
+	w.edit(func(spec *v1beta1.KafkaClusterSpec) {
+		for i := range spec.Listeners[1:] {
+			spec.Listeners[i+1].External.Domain = "orders.example.com"
+			spec.Listeners[i+1].External.Service = &v1beta1.ExternalService{Type: v1beta1.ExternalNodePort}
+		}
+	})
+	w.play(orders)
+	bySNI, byPorts := w.told(sni), w.told(byPort)
+	names := []string{"orders-external-public", "orders-external-ports"}
+	for _, name := range names {
+		w.must(w.client.Delete(w, get(w, name, &corev1.Service{})))
+	}
+	w.restart()
+	w.play(orders)
+	if got := w.told(sni) + w.told(byPort); got != bySNI+byPorts {
+		t.Errorf("clients are told %s, and were told %s", got, bySNI+byPorts)
+	}
+
+	lost := get(w, names[1], &corev1.Service{})
+	w.must(w.client.Delete(w, lost))
+	w.must(w.client.Create(w, &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: "thief", Namespace: w.namespace},
+		Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeNodePort, Ports: []corev1.ServicePort{{Port: 1, NodePort: lost.Spec.Ports[0].NodePort}}},
+	}))
+	w.play(orders)
+	if got := w.told(byPort); got == byPorts || strings.Count(got, "orders.example.com:3") != 4 {
+		t.Errorf("clients are told %s, and were told %s", got, byPorts)
+	}
+	w.requireCondition(v1beta1.ConditionExternalAccessReady, metav1.ConditionTrue, reasonAsWanted, "")
+}
+
 // While status is lost, proxies keep what they have: nothing is withdrawn because nobody remembers it.
 func TestProxiesKeepWhatTheyHaveWithoutStatus(t *testing.T) {
 	w := newWorld(t)

@@ -72,7 +72,11 @@ type planner struct {
 func (p *planner) access() *v1beta1.ExternalAccess { return p.Listener.External }
 
 func (p *planner) override(id int32) v1beta1.ExternalBrokerOverride {
-	for _, override := range p.access().Brokers {
+	return overrideOf(p.access(), id)
+}
+
+func overrideOf(access *v1beta1.ExternalAccess, id int32) v1beta1.ExternalBrokerOverride {
+	for _, override := range access.Brokers {
 		if override.ID == id {
 			return override
 		}
@@ -118,19 +122,45 @@ func (p *planner) tellBootstrap(host string, port int32) {
 	}
 }
 
-// portOf is the port that clients see where the Service has the port of that name.
+// portOf is the port that clients see where the Service has the port of that name. While the Service is missing, it is the one
+// that it had, and is asked to have again.
 func (p *planner) portOf(group, name string, port int32) int32 {
 	if objects.ServiceType(p.Listener) != v1beta1.ExternalNodePort {
 		return port
 	}
-	if service := p.Services[group]; service != nil {
-		for _, of := range service.Spec.Ports {
-			if of.Name == name {
-				return of.NodePort
-			}
+	service := p.Services[group]
+	if service == nil {
+		fleet := objects.Fleet{Group: group, First: group == p.Fleets[0].Group}
+		return ToldNodePorts(fleet, p.Listener, p.Groups, p.Told)[name]
+	}
+	for _, of := range service.Spec.Ports {
+		if of.Name == name {
+			return of.NodePort
 		}
 	}
 	return 0
+}
+
+// ToldNodePorts are the ports of Nodes that clients were told for a listener and a fleet, by the names that they have on its
+// Service.
+func ToldNodePorts(fleet objects.Fleet, listener v1beta1.Listener, groups map[int32]string, told v1beta1.ExternalListenerStatus) map[string]int32 {
+	ports := map[string]int32{}
+	for _, broker := range told.Brokers {
+		if broker.Port == 0 || groups[broker.ID] != fleet.Group || overrideOf(listener.External, broker.ID).Port != 0 {
+			continue
+		}
+		if objects.IsPortPerBroker(listener) {
+			ports[objects.BrokerPortName(broker.ID)] = broker.Port
+		} else {
+			ports[objects.FirstPortName] = broker.Port
+		}
+	}
+	if _, port, err := net.SplitHostPort(told.Bootstrap); err == nil && fleet.First {
+		if number, err := strconv.ParseInt(port, 10, 32); err == nil {
+			ports[objects.FirstPortName] = int32(number)
+		}
+	}
+	return ports
 }
 
 // hostOf is what leads to a fleet by itself, and says what it waits for.

@@ -178,6 +178,14 @@ func TestAddresses(t *testing.T) {
 			}),
 			"orders.example.com:30001 | 1 orders.example.com:30002 | 2 orders.example.com:30003",
 		},
+		"ports: those of the Nodes are the same while the Service is missing": {
+			facts(listener(ports, nodes)).with(func(f *Facts) {
+				f.Services = map[string]*corev1.Service{}
+				f.Told = told("orders.example.com:30001", "orders.example.com", "orders.example.com")
+				f.Told.Brokers[0].Port, f.Told.Brokers[1].Port = 30002, 30003
+			}),
+			"orders.example.com:30001 | 1 orders.example.com:30002 | 2 orders.example.com:30003 waits: listener public: Service orders-external-public is not there yet",
+		},
 		"ports: a broker that the Service does not have yet": {
 			facts(listener(ports, nodes)).with(func(f *Facts) {
 				f.Services[""] = nodePorts(map[string]int32{"bootstrap": 30001, "broker-1": 30002})

@@ -46,6 +46,8 @@ type ServiceInput struct {
 	Listener v1beta1.Listener
 	// Ports are those of the brokers that are reached through the fleet, with PortPerBroker.
 	Ports map[int32]int32
+	// NodePorts are asked for by the names of the Service's ports. Without any, Kubernetes chooses.
+	NodePorts map[string]int32
 	// Hosts are the names for external-dns.
 	Hosts []string
 	// BrokerGroups are the groups of the brokers that are reached through the fleet.
@@ -89,6 +91,11 @@ func (f Fleet) servicePorts(in ServiceInput) []*corev1ac.ServicePortApplyConfigu
 	}
 	for _, id := range slices.Sorted(maps.Keys(in.Ports)) {
 		ports = append(ports, servicePort(BrokerPortName(id), in.Ports[id], in.Ports[id]))
+	}
+	for _, port := range ports {
+		if wanted := in.NodePorts[*port.Name]; wanted != 0 {
+			port.WithNodePort(wanted)
+		}
 	}
 	return ports
 }
