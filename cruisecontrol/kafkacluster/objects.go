@@ -1,6 +1,7 @@
 package kafkacluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,11 +55,7 @@ func (s *scope) createTopics(ctx context.Context) error {
 		return nil
 	}
 	if s.session == nil {
-		s.missing = verdict{reasonKafka, "its topics cannot be made: there is no way to Kafka yet"}
-		if s.unanswered != nil {
-			s.missing.message += ": " + s.unanswered.Error()
-		}
-		s.again(whileWaiting)
+		s.waitForTopics(cmp.Or(s.unanswered, errNoSession))
 		return nil
 	}
 	names := make([]string, len(wanted))
@@ -72,13 +69,22 @@ func (s *scope) createTopics(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		// Kafka may not be there yet, or have too few brokers: that is no failure of this pass.
-		s.missing = verdict{reasonKafka, "its topics cannot be made: " + err.Error()}
-		s.again(whileWaiting)
+		s.waitForTopics(err)
 		return nil
 	}
 	s.memory.topicsSeen = s.now
 	return nil
+}
+
+var errNoSession = errors.New("there is no way to Kafka yet")
+
+// waitForTopics is no failure of the pass: Kafka may not be there yet, or have too few brokers. Cruise Control that runs has
+// its topics, or says itself what it lacks.
+func (s *scope) waitForTopics(why error) {
+	if s.instance == "" {
+		s.missing = verdict{reasonKafka, "its topics cannot be made: " + why.Error()}
+	}
+	s.again(whileWaiting)
 }
 
 func (s *scope) createTopic(ctx context.Context, topic deployment.Topic) error {

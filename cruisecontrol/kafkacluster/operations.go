@@ -26,6 +26,9 @@ func (s *scope) planOperations(ctx context.Context) error {
 	for _, life := range s.plan.Settled {
 		s.memory.settled[life] = true
 	}
+	for _, life := range s.plan.Unsettled {
+		delete(s.memory.settled, life)
+	}
 	if s.plan.Again > 0 {
 		s.again(s.plan.Again)
 	}

@@ -46,7 +46,7 @@ func (p *planner) isEmptied(t target) bool {
 func (p *planner) rebalanceDisks() {
 	var targets []target
 	for _, t := range p.disks(v1beta1.VolumeActive) {
-		if t.incarnation == "" || !p.serves(t.broker) || p.isBeingEmptied(v1beta1.RemoveDisks, t) {
+		if t.incarnation == "" || p.isOnlyDisk(t) || !p.serves(t.broker) || p.isBeingEmptied(v1beta1.RemoveDisks, t) {
 			continue
 		}
 		if t.undo = p.undo(v1beta1.RebalanceDisks, t); t.undo != "" || p.isUnfilledDisk(t) {
@@ -58,6 +58,9 @@ func (p *planner) rebalanceDisks() {
 		automatic: p.automation().RebalanceDisks, field: "rebalanceDisks", hold: p.holdForDisks,
 	})
 }
+
+// isOnlyDisk: there is nothing to spread over.
+func (p *planner) isOnlyDisk(t target) bool { return len(p.paths[t.broker]) < 2 }
 
 func (p *planner) isUnfilledDisk(t target) bool {
 	if last := p.last(v1beta1.RebalanceDisks, t); last != nil {

@@ -43,8 +43,8 @@ type Plan struct {
 	Waits []Wait
 	// Again is when to look again though nothing has changed; zero for never.
 	Again time.Duration
-	// Settled are brokers and disks that hold data.
-	Settled []string
+	// Settled are brokers and disks that hold data, Unsettled those that do not; of the others nothing was learnt.
+	Settled, Unsettled []string
 }
 
 // Creation is an operation to make.

@@ -20,7 +20,7 @@ func (p *planner) questions() Questions {
 	}
 	for _, t := range p.disks(v1beta1.VolumeActive) {
 		_, runs := p.running(t.broker)
-		if runs && t.incarnation != "" && len(p.paths[t.broker]) > 1 && p.isInQuestion(v1beta1.RebalanceDisks, t) {
+		if runs && t.incarnation != "" && !p.isOnlyDisk(t) && p.isInQuestion(v1beta1.RebalanceDisks, t) {
 			q.ask(t.broker)
 		}
 	}
@@ -48,13 +48,21 @@ func (p *planner) isInQuestion(kind v1beta1.OperationType, t target) bool {
 // settle notes which brokers and disks hold data.
 func (p *planner) settle() {
 	for _, id := range p.brokerIDs() {
-		if t, runs := p.running(id); runs && p.data[id] > 0 && !p.isNearlyEmpty(id) {
-			p.plan.Settled = append(p.plan.Settled, t.life())
+		if t, runs := p.running(id); runs {
+			p.note(t, p.data[id] > 0 && !p.isNearlyEmpty(id))
 		}
 	}
 	for _, t := range p.disks(v1beta1.VolumeActive) {
-		if dir, _ := p.dirOf(t); dir != nil && dir.Replicas > 0 && t.incarnation != "" && !p.isNearlyEmptyDisk(t) {
-			p.plan.Settled = append(p.plan.Settled, t.life())
+		if dir, _ := p.dirOf(t); dir != nil && t.incarnation != "" {
+			p.note(t, dir.Replicas > 0 && !p.isNearlyEmptyDisk(t))
 		}
+	}
+}
+
+func (p *planner) note(t target, settled bool) {
+	if settled {
+		p.plan.Settled = append(p.plan.Settled, t.life())
+	} else {
+		p.plan.Unsettled = append(p.plan.Unsettled, t.life())
 	}
 }

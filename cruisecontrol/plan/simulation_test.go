@@ -37,6 +37,7 @@ type simulation struct {
 	lags         bool
 	reachable    bool
 	offlineSince time.Time
+	describedAt  time.Time
 	settled      map[string]bool
 	uids         int
 	// slow brokers do not get ready; failing operations fail.
@@ -395,9 +396,10 @@ func (s *simulation) facts() Facts {
 	}
 	f.Operations = s.seen
 	questions := QuestionsOf(f)
-	if !s.reachable {
+	if !s.reachable || !questions.Kafka && s.now.Sub(s.describedAt) < time.Minute {
 		return f
 	}
+	s.describedAt = s.now
 	f.Kafka = &s.kafka
 	f.LogDirs = map[int32][]kafka.LogDir{}
 	for _, id := range questions.LogDirs {
@@ -432,6 +434,9 @@ func (s *simulation) obey() (Plan, error) {
 	}
 	for _, life := range plan.Settled {
 		s.settled[life] = true
+	}
+	for _, life := range plan.Unsettled {
+		delete(s.settled, life)
 	}
 	for _, c := range plan.Create {
 		if s.lags {
@@ -714,14 +719,21 @@ func (s *simulation) recount(id int32) {
 
 // IsOver implements stories.Simulation.
 func (s *simulation) IsOver() bool {
-	s.lags = false
-	plan := Of(s.facts())
+	plan := Of(s.askedFacts())
 	return len(plan.Create)+len(plan.Withdraw)+len(plan.Waits) == 0
+}
+
+// askedFacts are the facts as they are, with Kafka's answer.
+func (s *simulation) askedFacts() Facts {
+	asked := s.describedAt
+	defer func() { s.describedAt = asked }()
+	s.lags, s.describedAt = false, time.Time{}
+	return s.facts()
 }
 
 // String implements stories.Simulation.
 func (s *simulation) String() string {
-	text := describe(Of(s.facts()))
+	text := describe(Of(s.askedFacts()))
 	for _, op := range s.operations {
 		text += fmt.Sprintf("\n%s %s %s %s", op.Name, op.Status.Phase, op.Annotations[v1beta1.AnnotationTargets], op.Labels)
 	}
