@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -65,6 +66,7 @@ func TestRealKafka(t *testing.T) {
 		{"a broker that is fenced", (*story).fenced},
 		{"preferred leaders", (*story).preferredLeaders},
 		{"unregistering", (*story).unregisters},
+		{"a log directory that is removed while it is cordoned", (*story).removesLogDir},
 		{"a broker that hangs", (*story).hangs},
 		{"without brokers", (*story).withoutBrokers},
 		{"without controllers", (*story).withoutControllers},
@@ -526,6 +528,45 @@ func (s *story) unregisters(t *testing.T) {
 	}
 	s.k.start(2)
 	s.k.eventually("broker 2 is back", 30*time.Second, func() bool { b, ok := s.describe(t).Brokers[2]; return ok && !b.Fenced })
+}
+
+// removesLogDir restarts a broker without a log directory that is cordoned: it starts, and refuses to be configured until the
+// cordon is taken away.
+func (s *story) removesLogDir(t *testing.T) {
+	n := s.k.nodes[1]
+	gone := n.dirs[1]
+	must(t, 0, s.admin.AlterDynamicConfig(s.ctx, 1, map[string]string{"cordoned.log.dirs": gone}, nil))
+	s.k.eventually("the directory is cordoned", 10*time.Second, func() bool {
+		dirs, err := s.admin.LogDirs(s.ctx, []int32{1})
+		must(t, 0, err)
+		return slices.ContainsFunc(dirs[1], func(d kafka.LogDir) bool { return d.Path == gone && d.Cordoned })
+	})
+	s.k.stop(1, syscall.SIGTERM)
+	properties := string(readFile(t, n.props))
+	must(t, 0, os.WriteFile(n.props, []byte(strings.Replace(properties, ","+gone, "", 1)), 0o600))
+	s.k.start(1)
+	s.k.eventually("all are in sync without it", 30*time.Second, func() bool {
+		c := s.describe(t)
+		return !c.Brokers[1].Fenced && !slices.ContainsFunc(c.Partitions, func(p kafka.Partition) bool { return len(p.ISR) != 2 })
+	})
+	dirs, err := s.admin.LogDirs(s.ctx, []int32{1})
+	must(t, 0, err)
+	if len(dirs[1]) != 1 || len(dirs[1][0].Partitions) != 4 || dirs[1][0].Replicas != 4 {
+		t.Errorf("got %+v", dirs)
+	}
+	set := map[string]string{"num.replica.fetchers": "2"}
+	if err := s.admin.AlterDynamicConfig(s.ctx, 1, set, nil); !errors.Is(err, kerr.InvalidRequest) {
+		t.Errorf("configuring it: %v", err)
+	}
+	must(t, 0, s.admin.AlterDynamicConfig(s.ctx, 1, set, []string{"cordoned.log.dirs"}))
+	s.wantConfig(t, 1, set)
+	must(t, 0, s.admin.AlterDynamicConfig(s.ctx, 1, nil, []string{"num.replica.fetchers"}))
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	return must(t, content, err)
 }
 
 // hangs stops processes without ending them: TCP connects, nobody answers.
