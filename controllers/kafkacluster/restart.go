@@ -44,16 +44,16 @@ func (s *scope) restartThroughGate(ctx context.Context, step rollout.Step) error
 	if err != nil || !fresh {
 		return err
 	}
+	m := s.member(step.ID)
+	if granted, err := s.takeGrant(ctx, "restart of "+m.title()); err != nil || !granted {
+		return err
+	}
 	if s.leadersMisplaced() && s.memory.elections < maxElections {
 		// The leaders of the node restarted before come home first, or the last nodes would lead everything.
 		s.memory.elections++
 		return s.electPreferredLeaders(ctx)
 	}
 	s.memory.elections = 0
-	m := s.member(step.ID)
-	if granted, err := s.takeGrant(ctx, "restart of "+m.title()); err != nil || !granted {
-		return err
-	}
 	if empty, err := s.stillEmpty(ctx, m); err != nil || !empty {
 		return err
 	}
