@@ -178,3 +178,23 @@ func TestOthersStatusStays(t *testing.T) {
 		t.Errorf("what others wrote is gone: %+v", status)
 	}
 }
+
+// Leaders are not moved for a restart that waits: an operation may just be moving them.
+func TestNoElectionBesideAnOperation(t *testing.T) {
+	w := newWorld(t)
+	w.started()
+	w.playDisks()
+	w.kafka.AddTopic("payments", 1, []int32{101, 100})
+	w.kafka.Edit(func(s *kafkafake.State) { s.Partitions[0].Leader = 100 })
+	w.holdGrant("demote-101")
+	w.edit("orders", setConfig("num.io.threads", "4"))
+	w.turns(3)
+	if got := w.kafka.Changes(); slices.Contains(got, "ElectPreferredLeaders()") {
+		t.Errorf("Kafka was told %v", got)
+	}
+	w.giveGrantBack("demote-101")
+	w.turns(2)
+	if got := w.kafka.Changes(); !slices.Contains(got, "ElectPreferredLeaders()") {
+		t.Errorf("Kafka was told %v", got)
+	}
+}
