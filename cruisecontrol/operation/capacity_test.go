@@ -1,6 +1,7 @@
 package operation
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -43,7 +44,7 @@ func TestWaitsForTheRestartOfCruiseControl(t *testing.T) {
 		if op.Status.Phase != v1beta1.OperationQueued || op.Status.Summary == nil || !strings.Contains(op.Status.Summary.Message, "restarted: broker 2") {
 			t.Fatalf("it does not wait: %s", w.describe())
 		}
-		if sent := w.cc.Requests(); slices.ContainsFunc(sent, func(r cruisecontrol.Request) bool { return r.Method == "POST" }) {
+		if sent := w.cc.Requests(); slices.ContainsFunc(sent, func(r cruisecontrol.Request) bool { return r.Method == http.MethodPost }) {
 			t.Errorf("it was planned before: %s", w.describe())
 		}
 
