@@ -19,6 +19,7 @@ import (
 
 // A broker that leaves gets nothing new, and everything again when it is put back. What others set stays.
 func TestLeavingBrokerIsCordoned(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	kc := w.started()
 	w.playDisks()
@@ -52,6 +53,7 @@ func TestLeavingBrokerIsCordoned(t *testing.T) {
 // Kafka before 4.3 knows no cordon, and 4.3 refuses it before its metadata.version was raised: the broker drains without,
 // and everything else is set.
 func TestDrainingWithoutCordon(t *testing.T) {
+	t.Parallel()
 	for name, prepare := range map[string]func(*world){
 		"Kafka 4.2": func(w *world) {
 			pod := w.pod("orders-102")
@@ -86,6 +88,7 @@ func TestDrainingWithoutCordon(t *testing.T) {
 
 // A broker that drains is repaired, and its certificate stays.
 func TestDrainingBrokerLives(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.started()
 	w.playDisks()
@@ -102,6 +105,7 @@ func TestDrainingBrokerLives(t *testing.T) {
 
 // Cruise Control and the program that uses it get certificates of their own, and nobody does without a Cruise Control.
 func TestCertificatesOfCruiseControl(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.started()
 	names := []string{v1beta1.CruiseControlClientSecretName("orders"), v1beta1.CruiseControlManagerSecretName("orders")}
@@ -129,6 +133,7 @@ func TestCertificatesOfCruiseControl(t *testing.T) {
 
 // What only Koperator can set is refused while it brings the reporter, and stays the user's who has one of his own.
 func TestReporterOfTheUser(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.started()
 	w.edit("orders", func(spec *v1beta1.KafkaClusterSpec) {
@@ -149,6 +154,7 @@ func TestReporterOfTheUser(t *testing.T) {
 
 // An image without the reporter stops the rollout at the first broker that gets it, and says what to do.
 func TestImageWithoutReporter(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.started()
 	w.playDisks()

@@ -162,6 +162,7 @@ func (w *world) blocked(what string) string {
 // A disk that the spec no longer has is cordoned, kept while it holds a replica, left out by one restart of this broker
 // alone, and deleted.
 func TestDiskIsRemoved(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.withSecondDisk()
 	w.place(diskB)
@@ -208,6 +209,7 @@ func TestDiskIsRemoved(t *testing.T) {
 
 // Nothing that an operation of Cruise Control says, or that becomes of it, is a proof.
 func TestOperationsProveNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.withSecondDisk()
 	w.place(diskB)
@@ -241,6 +243,7 @@ func TestOperationsProveNothing(t *testing.T) {
 
 // A disk that is put back before the restart is just kept, and no longer cordoned.
 func TestDiskIsPutBack(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.withSecondDisk()
 	w.place(diskB)
@@ -260,6 +263,7 @@ func TestDiskIsPutBack(t *testing.T) {
 
 // A path that comes back after the restart is a new, blank disk.
 func TestPathComesBackBlank(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.withSecondDisk()
 	w.place(diskA)
@@ -286,6 +290,7 @@ func TestPathComesBackBlank(t *testing.T) {
 
 // A Pod that is lost before the disk is proven empty comes back with it, whatever status remembers.
 func TestLostPodComesBackWithItsDisk(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.withSecondDisk()
 	w.place(diskB)
@@ -330,6 +335,7 @@ func (l late) LogDirs(ctx context.Context, ids []int32) (map[int32][]kafka.LogDi
 }
 
 func TestReplicaArrivesJustBeforeTheRestart(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.withSecondDisk()
 	w.place(diskB)
@@ -354,6 +360,7 @@ func TestReplicaArrivesJustBeforeTheRestart(t *testing.T) {
 
 // A disk that has died goes when all that the broker should have is on its other disks.
 func TestDeadDiskIsRemoved(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.withSecondDisk()
 	w.place(diskB)
@@ -380,6 +387,7 @@ func TestDeadDiskIsRemoved(t *testing.T) {
 
 // A disk that cannot be emptied stops nothing else: not the disk of another broker, not a rollout, not a removal.
 func TestStuckDiskStopsNobody(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.withSecondDisk()
 	w.place(diskB)
@@ -406,6 +414,7 @@ func TestStuckDiskStopsNobody(t *testing.T) {
 
 // Kafka does not start when its metadata log is on another disk than it is told.
 func TestMetadataLogKeepsItsDisk(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.withSecondDisk()
 	first := "metadata.log.dir=" + v1beta1.LogDir(diskA) + "\n"
@@ -428,6 +437,7 @@ func TestMetadataLogKeepsItsDisk(t *testing.T) {
 
 // A mark that is older than the Pod which has the disk now proves nothing.
 func TestOldMarkIsVoid(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.withSecondDisk()
 	w.place(diskB)
@@ -445,6 +455,7 @@ func TestOldMarkIsVoid(t *testing.T) {
 
 // broker-manager may die before and after every write of the removal of a disk: no replica is lost, and the disk goes.
 func TestCrashAtEveryWriteOfADisksRemoval(t *testing.T) {
+	t.Parallel()
 	removal := func(t *testing.T, crash *crasher) {
 		t.Helper()
 		w := newWorld(t)

@@ -53,11 +53,11 @@ func (s *scope) setDynamicProperties(ctx context.Context) error {
 }
 
 // wantedDynamic is what the spec wants of every level that can be set now. A broker that is not a member yet is set once
-// it is.
+// it is, and one that is stopped, which Kafka may not have noticed, once it is back.
 func (s *scope) wantedDynamic() map[int32]map[string]string {
 	wanted := map[int32]map[string]string{kafka.ClusterWide: s.cluster.Spec.DynamicConfig}
 	for _, m := range s.members {
-		if m.broker && m.problem == "" && !s.isFenced(m) {
+		if m.broker && m.pod != nil && m.problem == "" && !s.isFenced(m) {
 			wanted[m.id] = m.withCordon()
 		}
 	}

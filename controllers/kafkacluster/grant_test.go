@@ -43,6 +43,7 @@ func (w *world) grantHolder() string {
 // While an operation of Cruise Control disturbs the cluster, nothing is restarted and nobody is stopped for good; what is
 // broken is repaired all the same.
 func TestOperationHoldsOffEverythingButRepair(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.started()
 	w.playDisks()
@@ -85,6 +86,7 @@ func TestOperationHoldsOffEverythingButRepair(t *testing.T) {
 
 // The grant is held while the node that was stopped is away, by whichever process, and not longer.
 func TestGrantIsHeldWhileANodeIsAway(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.started()
 	w.edit("orders", func(spec *v1beta1.KafkaClusterSpec) {
@@ -115,6 +117,7 @@ func TestGrantIsHeldWhileANodeIsAway(t *testing.T) {
 
 // A voter goes when nobody else disturbs the cluster; one that is replaced by its own node's new disk waits for nobody.
 func TestQuorumChangeTakesTheGrant(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.started()
 	w.edit("orders", func(spec *v1beta1.KafkaClusterSpec) {
@@ -154,6 +157,7 @@ func TestQuorumChangeTakesTheGrant(t *testing.T) {
 
 // A pass in which nothing is to be done writes nothing, also with a Cruise Control, and leaves what others write in status.
 func TestOthersStatusStays(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.started()
 	w.edit("orders", func(spec *v1beta1.KafkaClusterSpec) {
@@ -181,6 +185,7 @@ func TestOthersStatusStays(t *testing.T) {
 
 // Leaders are not moved for a restart that waits: an operation may just be moving them.
 func TestNoElectionBesideAnOperation(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.started()
 	w.playDisks()
