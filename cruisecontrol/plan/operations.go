@@ -56,11 +56,15 @@ func (o *operation) hasBegun() bool {
 	return true
 }
 
-// hasMoved tells whether it has moved anything, as far as is known.
+// hasMoved tells whether it has moved anything, as far as is known: in its last attempt, or in one before that was executed.
 func (o *operation) hasMoved() bool {
-	progress := o.Status.Progress
-	return o.Status.Phase == v1beta1.OperationSucceeded || len(o.Status.History) > 0 ||
-		progress != nil && (progress.DataMoved > 0 || progress.PartitionsFinished > 0)
+	if progress := o.Status.Progress; progress != nil && (progress.DataMoved > 0 || progress.PartitionsFinished > 0) {
+		return true
+	}
+	isEarlier := func(a v1beta1.OperationAttempt) bool {
+		return a.Start != nil && (o.Status.Task == nil || a.Attempt != o.Status.Task.Attempt)
+	}
+	return o.Status.Phase == v1beta1.OperationSucceeded || slices.ContainsFunc(o.Status.History, isEarlier)
 }
 
 // does tells whether it is of a kind and names a broker or disk.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"koperator.dev/koperator/apis/kafka/v1beta1"
 	"koperator.dev/koperator/apis/machinery/stories"
 )
@@ -302,6 +304,27 @@ func TestRandomClusters(t *testing.T) {
 		s.rand = r
 		return s
 	})
+}
+
+// What an operation has moved before it was cancelled is moved back, and nothing else.
+func TestWhatHasMoved(t *testing.T) {
+	submitted := &metav1.Time{Time: time.Unix(1, 0)}
+	for name, test := range map[string]struct {
+		status v1beta1.CruiseControlOperationStatus
+		want   bool
+	}{
+		"nothing":                      {v1beta1.CruiseControlOperationStatus{}, false},
+		"a plan failed":                {v1beta1.CruiseControlOperationStatus{History: []v1beta1.OperationAttempt{{Attempt: 1}}}, false},
+		"stopped before the first":     {v1beta1.CruiseControlOperationStatus{Task: &v1beta1.OperationTask{Attempt: 1}, History: []v1beta1.OperationAttempt{{Attempt: 1, Start: submitted}}, Progress: &v1beta1.OperationProgress{}}, false},
+		"a partition":                  {v1beta1.CruiseControlOperationStatus{Progress: &v1beta1.OperationProgress{PartitionsFinished: 1}}, true},
+		"an attempt that was executed": {v1beta1.CruiseControlOperationStatus{Task: &v1beta1.OperationTask{Attempt: 2}, History: []v1beta1.OperationAttempt{{Attempt: 1, Start: submitted}}}, true},
+		"everything":                   {v1beta1.CruiseControlOperationStatus{Phase: v1beta1.OperationSucceeded}, true},
+	} {
+		op := &operation{CruiseControlOperation: &v1beta1.CruiseControlOperation{Status: test.status}}
+		if got := op.hasMoved(); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
 }
 
 // A cluster to which brokers come and go for long keeps ten finished operations, and those that it needs.
