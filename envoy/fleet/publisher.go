@@ -126,7 +126,7 @@ func (p *Publisher) publish(cluster types.NamespacedName, fleets []ir.Fleet) err
 			after.fleets[fleet.Key()] = last
 			continue
 		}
-		next, err := p.tell(fleet)
+		next, err := p.tell(last, fleet)
 		if err != nil {
 			next = last
 			failures = append(failures, err)
@@ -145,12 +145,19 @@ func (p *Publisher) publish(cluster types.NamespacedName, fleets []ir.Fleet) err
 	return after.err
 }
 
-func (p *Publisher) tell(fleet ir.Fleet) (*Published, error) {
-	resources, err := translate.Translate(fleet)
+func (p *Publisher) tell(last *Published, fleet ir.Fleet) (*Published, error) {
+	resources, err := translated(last, fleet)
 	if err != nil {
 		return nil, fmt.Errorf("making configuration: %w", err)
 	}
 	return &Published{Fleet: fleet, Resources: resources}, p.server.Publish(fleet.Key(), resources)
+}
+
+func translated(last *Published, fleet ir.Fleet) (*translate.Resources, error) {
+	if last == nil {
+		return translate.Translate(fleet)
+	}
+	return translate.Update(last.Fleet, last.Resources, fleet)
 }
 
 // withdraw is for a cluster that is gone, or that nobody reaches from outside any more. Its proxies are told to serve

@@ -33,7 +33,7 @@ func podIP(number int32) string {
 	return fmt.Sprintf("10.%d.%d.%d", number>>16, number>>8&255, number&255)
 }
 
-// BenchmarkAll is from the KafkaCluster to the resources, which is done in whole whatever has changed.
+// BenchmarkAll is from the KafkaCluster to the resources, as when a replica starts.
 func BenchmarkAll(b *testing.B) {
 	for _, mode := range modes {
 		for _, brokers := range []int32{10, 100, 1000} {
@@ -46,5 +46,25 @@ func BenchmarkAll(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkOne is the same after one broker has another address.
+func BenchmarkOne(b *testing.B) {
+	for _, mode := range modes {
+		b.Run(string(mode), func(b *testing.B) {
+			kc, facts := sized(mode, 1000)
+			fleet := ir.Build(kc, facts)[0]
+			made := mustTranslate(b, fleet)
+			for i := int32(0); b.Loop(); i++ {
+				facts.Brokers[500].PodIP = podIP(100_000 + i%1000)
+				next := ir.Build(kc, facts)[0]
+				updated, err := Update(fleet, made, next)
+				if err != nil {
+					b.Fatal(err)
+				}
+				fleet, made = next, updated
+			}
+		})
 	}
 }

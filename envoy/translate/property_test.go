@@ -25,10 +25,14 @@ func TestUnrelatedResourcesStay(t *testing.T) {
 			kc.Spec.Listeners[i].External.AccessLog = true // a map, of all things, whose order differs each time
 		}
 		facts.Ports = map[string]map[int32]int32{"ports": {}}
-		before := mustTranslate(t, ir.Build(kc, facts)[0])
+		fleet := ir.Build(kc, facts)[0]
+		before := mustTranslate(t, fleet)
 		for range 40 {
 			id := changeBroker(random, &facts)
-			after := mustTranslate(t, ir.Build(kc, facts)[0])
+			next := ir.Build(kc, facts)[0]
+			after := mustTranslate(t, next)
+			expectUpdate(t, fleet, before, next, after)
+			fleet = next
 			expectSame(t, before, after, id)
 			expectOwnPorts(t, after)
 			random.Shuffle(len(facts.Brokers), func(i, j int) { facts.Brokers[i], facts.Brokers[j] = facts.Brokers[j], facts.Brokers[i] })
@@ -39,6 +43,27 @@ func TestUnrelatedResourcesStay(t *testing.T) {
 				t.Fatalf("seed %d, broker %d", seed, id)
 			}
 			before = after
+		}
+	}
+}
+
+// expectUpdate wants the same from an earlier state as from none, also when something is changed that concerns all brokers.
+func expectUpdate(t *testing.T, before ir.Fleet, made *Resources, next ir.Fleet, want *Resources) {
+	t.Helper()
+	if updated, err := Update(before, made, next); err != nil || updated.Hash() != want.Hash() {
+		t.Errorf("updated: %v; other bytes than from nothing", err)
+	}
+	for name, change := range map[string]func(*ir.Fleet){
+		"keepalive": func(f *ir.Fleet) { f.Listeners[0].Keepalive.Time++; f.Listeners[1].Keepalive.Time++ },
+		"limits":    func(f *ir.Fleet) { f.Listeners[0].MaxConnections, f.Listeners[1].MaxConnections = 7, 7 },
+		"the name":  func(f *ir.Fleet) { f.Cluster = "other" },
+	} {
+		changed := next
+		changed.Listeners = slices.Clone(next.Listeners)
+		change(&changed)
+		updated, err := Update(next, want, changed)
+		if err != nil || updated.Hash() != mustTranslate(t, changed).Hash() {
+			t.Errorf("updated after a change of %s: %v; other bytes than from nothing", name, err)
 		}
 	}
 }

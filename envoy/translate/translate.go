@@ -19,20 +19,21 @@ const LatestRevision int32 = 1
 
 // Translate makes the resources of a fleet, and checks them as Envoy would. The error names what is wrong.
 func Translate(f ir.Fleet) (*Resources, error) {
-	r, err := translate(f)
+	r, err := translate(f, func(scope) former { return former{} })
 	if err != nil {
 		return nil, fmt.Errorf("fleet %s: %w", f.Key(), err)
 	}
 	return r, nil
 }
 
-func translate(f ir.Fleet) (*Resources, error) {
+func translate(f ir.Fleet, before func(scope) former) (*Resources, error) {
 	if err := checkFleet(f); err != nil {
 		return nil, err
 	}
 	var parts []part
 	for i := range f.Listeners {
-		added, err := listenerParts(newScope(f, &f.Listeners[i]))
+		s := newScope(f, &f.Listeners[i])
+		added, err := listenerParts(s, before(s))
 		if err != nil {
 			return nil, err
 		}
@@ -52,16 +53,18 @@ type part struct {
 	resources []*Resource
 }
 
-func listenerParts(s scope) ([]part, error) {
+func listenerParts(s scope, before former) ([]part, error) {
 	shared, err := sharedResources(s)
 	if err != nil {
 		return nil, err
 	}
 	parts := []part{{listener: s.Name, resources: shared}}
 	for _, broker := range s.Brokers {
-		resources, err := brokerResources(s, broker)
-		if err != nil {
-			return nil, err
+		resources := before.resources(broker)
+		if resources == nil {
+			if resources, err = brokerResources(s, broker); err != nil {
+				return nil, err
+			}
 		}
 		parts = append(parts, part{s.Name, &broker.ID, resources})
 	}

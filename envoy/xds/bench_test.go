@@ -150,9 +150,10 @@ func benchmarkChange(b *testing.B, mode v1beta1.ExternalMode, proxies int, chang
 	plane.awaitAcks(b, resources, proxies)
 	m := newMeter(crowd.bytes)
 	for b.Loop() {
+		before := frozen(*fleet)
 		change(b, fleet)
 		m.time(func() {
-			m.part("translate", func() { resources = benchTranslate(b, fleet) })
+			m.part("translate", func() { resources = benchUpdate(b, before, resources, *fleet) })
 			m.part("publish", func() { plane.publish(b, orders, resources) })
 			plane.awaitAcks(b, resources, proxies)
 		})
@@ -259,6 +260,24 @@ func benchTranslate(b *testing.B, fleet *ir.Fleet) *translate.Resources {
 		b.Fatal(err)
 	}
 	return resources
+}
+
+func benchUpdate(b *testing.B, before ir.Fleet, made *translate.Resources, fleet ir.Fleet) *translate.Resources {
+	b.Helper()
+	resources, err := translate.Update(before, made, fleet)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return resources
+}
+
+// frozen is a fleet whose brokers do not change with those of the other.
+func frozen(fleet ir.Fleet) ir.Fleet {
+	fleet.Listeners = slices.Clone(fleet.Listeners)
+	for i := range fleet.Listeners {
+		fleet.Listeners[i].Brokers = slices.Clone(fleet.Listeners[i].Brokers)
+	}
+	return fleet
 }
 
 // meter collects durations and what they consist of.
