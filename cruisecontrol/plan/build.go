@@ -18,6 +18,8 @@ const (
 	maxName = 63
 	// maxDiskBrokers is a bound of the API: further ones get an operation of their own.
 	maxDiskBrokers = 64
+	// maxTargets are as many as an annotation can name.
+	maxTargets = 2048
 )
 
 // names of the operations of each kind.
@@ -34,6 +36,7 @@ func (p *planner) create(w wish, targets []target) {
 	if w.kind == v1beta1.RemoveDisks {
 		targets = firstBrokers(targets, maxDiskBrokers)
 	}
+	targets = targets[:min(len(targets), maxTargets)]
 	cluster := p.Cluster
 	op := &v1beta1.CruiseControlOperation{
 		TypeMeta: metav1.TypeMeta{APIVersion: v1beta1.GroupVersion.String(), Kind: "CruiseControlOperation"},
@@ -68,7 +71,7 @@ func firstBrokers(targets []target, count int) []target {
 func (p *planner) name(kind v1beta1.OperationType, targets []target) string {
 	before := ""
 	for _, op := range p.operations {
-		if op.ours && op.Spec.Type == kind && slices.ContainsFunc(targets, func(t target) bool { return containsPlace(op.targets, t) }) {
+		if op.ours && op.Spec.Type == kind && slices.ContainsFunc(targets, func(t target) bool { return op.places[t.place()] }) {
 			before = string(op.UID)
 		}
 	}

@@ -26,13 +26,8 @@ func (p *planner) removeDisks() {
 
 // dirOf is the log directory of a disk, nil if the broker does not have it; known if the broker has answered.
 func (p *planner) dirOf(t target) (dir *kafka.LogDir, known bool) {
-	dirs, known := p.LogDirs[t.broker]
-	for i := range dirs {
-		if dirs[i].Path == v1beta1.LogDir(t.path) {
-			return &dirs[i], true
-		}
-	}
-	return nil, known
+	dirs, known := p.dirs[t.broker]
+	return dirs[v1beta1.LogDir(t.path)], known
 }
 
 // isEmptied: the last that is known of the disk is that all was moved off it.

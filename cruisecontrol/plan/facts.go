@@ -17,8 +17,10 @@ import (
 type planner struct {
 	Facts
 	// paths are the disks of each broker of the spec; nodes that are no brokers are not in it.
-	paths      map[int32][]string
-	status     map[int32]*v1beta1.BrokerStatus
+	paths  map[int32][]string
+	status map[int32]*v1beta1.BrokerStatus
+	// dirs are the log directories of the brokers that have answered, by path.
+	dirs       map[int32]map[string]*kafka.LogDir
 	operations []*operation
 	// replicas count all replicas by broker, data those of topics that are no internal ones.
 	replicas, data map[int32]int
@@ -29,12 +31,18 @@ type planner struct {
 
 func newPlanner(f Facts) *planner {
 	p := &planner{
-		Facts: f, paths: pathsOf(&f.Cluster.Spec), status: map[int32]*v1beta1.BrokerStatus{},
+		Facts: f, paths: pathsOf(&f.Cluster.Spec), status: map[int32]*v1beta1.BrokerStatus{}, dirs: map[int32]map[string]*kafka.LogDir{},
 		operations: operationsOf(f.Cluster, f.Operations), replicas: map[int32]int{}, data: map[int32]int{}, kept: map[string]bool{},
 	}
 	for i := range f.Cluster.Status.Brokers {
 		broker := &f.Cluster.Status.Brokers[i]
 		p.status[broker.ID] = broker
+	}
+	for id, dirs := range f.LogDirs {
+		p.dirs[id] = make(map[string]*kafka.LogDir, len(dirs))
+		for i := range dirs {
+			p.dirs[id][dirs[i].Path] = &dirs[i]
+		}
 	}
 	if f.Kafka != nil {
 		p.count(f.Kafka.Partitions)

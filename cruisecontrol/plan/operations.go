@@ -15,6 +15,9 @@ import (
 type operation struct {
 	*v1beta1.CruiseControlOperation
 	targets []target
+	// lives are those of its targets, with the operation that it undoes for each, and places where they are.
+	lives  map[target]string
+	places map[target]bool
 	// ours: the planner made it, for this very KafkaCluster.
 	ours bool
 	// withdrawn: the planner does not want it any more; since this pass, or an earlier one.
@@ -29,8 +32,9 @@ func operationsOf(cluster *v1beta1.KafkaCluster, all []*v1beta1.CruiseControlOpe
 			continue
 		}
 		_, withdrawn := op.Annotations[v1beta1.AnnotationWithdrawn]
+		targets := targetsOf(op)
 		operations = append(operations, &operation{
-			CruiseControlOperation: op, targets: targetsOf(op), withdrawn: withdrawn,
+			CruiseControlOperation: op, targets: targets, lives: livesOf(targets), places: placesOf(targets), withdrawn: withdrawn,
 			ours: op.Labels[v1beta1.LabelOrigin] == v1beta1.OriginPlanner && metav1.IsControlledBy(op, cluster),
 		})
 	}
@@ -69,7 +73,13 @@ func (o *operation) hasMoved() bool {
 
 // does tells whether it is of a kind and names a broker or disk.
 func (o *operation) does(kind v1beta1.OperationType, t target) bool {
-	return o.Spec.Type == kind && (isForAll(kind) || containsPlace(o.targets, t))
+	return o.Spec.Type == kind && (isForAll(kind) || o.places[t.place()])
+}
+
+// isFor tells whether it was made for this life of a broker or disk.
+func (o *operation) isFor(t target) bool {
+	_, is := o.lives[t.life()]
+	return is
 }
 
 // isForAll: operations of this kind concern all brokers, whatever they were made for.
@@ -116,7 +126,7 @@ func (p *planner) covering(kind v1beta1.OperationType, t target) *operation {
 // last is the last operation that the planner made of a kind for this life of a broker or disk.
 func (p *planner) last(kind v1beta1.OperationType, t target) *operation {
 	for _, op := range slices.Backward(p.operations) {
-		if op.ours && op.Spec.Type == kind && containsLife(op.targets, t) {
+		if op.ours && op.Spec.Type == kind && op.isFor(t) {
 			return op
 		}
 	}
@@ -146,13 +156,8 @@ func (p *planner) undo(kind v1beta1.OperationType, t target) string {
 	}
 	uid := string(removal.UID)
 	for _, op := range p.operations {
-		if !op.ours || op.withdrawn || op.Spec.Type != kind {
-			continue
-		}
-		for _, done := range op.targets {
-			if done.undo == uid && done.life() == t.life() {
-				return ""
-			}
+		if op.ours && !op.withdrawn && op.Spec.Type == kind && op.lives[t.life()] == uid {
+			return ""
 		}
 	}
 	return uid

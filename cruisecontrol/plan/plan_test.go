@@ -375,3 +375,57 @@ func FuzzParseTargets(f *testing.F) {
 		}
 	})
 }
+
+// More disks than an operation can name are emptied and filled by several, one after the other.
+func TestManyDisks(t *testing.T) {
+	s := newSimulation()
+	s.edit(func(spec *v1beta1.KafkaClusterSpec) {
+		for id := range int32(70) {
+			spec.Brokers = append(spec.Brokers, v1beta1.Broker{ID: 1000 + id, Group: "default"})
+		}
+	})
+	s.setDisks(diskA, diskB)
+	s.passes(t, 6)
+	s.addTopic("orders", 300, 1)
+	s.setDisks(diskA)
+	s.passes(t, 60)
+	count := 0
+	for _, op := range s.operations {
+		if op.Spec.Type == v1beta1.RemoveDisks {
+			count++
+		}
+		if len(op.Spec.Disks) > maxDiskBrokers {
+			t.Errorf("%s names the disks of %d brokers", op.Name, len(op.Spec.Disks))
+		}
+	}
+	if count != 2 || !s.IsOver() {
+		t.Errorf("there are %d operations:\n%s", count, s)
+	}
+}
+
+// The largest cluster that the API admits.
+func BenchmarkLargestCluster(b *testing.B) {
+	s := newSimulation()
+	var paths []string
+	for i := range 32 {
+		paths = append(paths, fmt.Sprintf("/var/lib/kafka/%d", i))
+	}
+	s.setDisks(paths...)
+	for id := range int32(512) {
+		s.cluster.Spec.Brokers = append(s.cluster.Spec.Brokers, v1beta1.Broker{ID: 1000 + id, Group: "default"})
+	}
+	for range 6 {
+		s.manage()
+	}
+	s.addTopic("orders", 500, 3)
+	for range 3 {
+		if _, err := s.obey(); err != nil {
+			b.Fatal(err)
+		}
+		s.now = s.now.Add(time.Minute)
+	}
+	f := s.facts()
+	for b.Loop() {
+		Of(f)
+	}
+}

@@ -42,7 +42,7 @@ func (p *planner) isInQuestion(kind v1beta1.OperationType, t target) bool {
 	if last := p.last(kind, t); last != nil {
 		return last.withdrawn
 	}
-	return !p.Settled[t.life()]
+	return !p.Settled[t.life().String()]
 }
 
 // settle notes which brokers and disks hold data.
@@ -61,8 +61,8 @@ func (p *planner) settle() {
 
 func (p *planner) note(t target, settled bool) {
 	if settled {
-		p.plan.Settled = append(p.plan.Settled, t.life())
+		p.plan.Settled = append(p.plan.Settled, t.life().String())
 	} else {
-		p.plan.Unsettled = append(p.plan.Unsettled, t.life())
+		p.plan.Unsettled = append(p.plan.Unsettled, t.life().String())
 	}
 }

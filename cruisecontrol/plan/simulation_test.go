@@ -496,7 +496,7 @@ func (s *simulation) create(op *v1beta1.CruiseControlOperation, withdrawn []With
 			continue
 		}
 		for _, t := range targets {
-			if containsPlace(targetsOf(other), t) {
+			if placesOf(targetsOf(other))[t.place()] {
 				return fmt.Errorf("%s does what %s does already", op.Name, other.Name)
 			}
 		}

@@ -20,22 +20,26 @@ type target struct {
 	undo string
 }
 
-// place names the broker or disk, whichever life it is in.
-func (t target) place() string {
-	if t.path == "" {
-		return fmt.Sprint(t.broker)
-	}
-	return fmt.Sprintf("%d:%s", t.broker, t.path)
+// place is the broker or disk, whichever life it is in.
+func (t target) place() target { return target{broker: t.broker, path: t.path} }
+
+// life is one life of the broker or disk.
+func (t target) life() target {
+	t.undo = ""
+	return t
 }
 
-// life names one life of the broker or disk.
-func (t target) life() string { return t.place() + "@" + t.incarnation }
-
+// String is the target in AnnotationTargets, such as 101:/var/lib/kafka/b@5f2c~UID.
 func (t target) String() string {
-	if t.undo == "" {
-		return t.life()
+	text := fmt.Sprint(t.broker)
+	if t.path != "" {
+		text += ":" + t.path
 	}
-	return t.life() + "~" + t.undo
+	text += "@" + t.incarnation
+	if t.undo != "" {
+		text += "~" + t.undo
+	}
+	return text
 }
 
 // formatTargets is the value of AnnotationTargets.
@@ -77,9 +81,13 @@ func targetsOf(op *v1beta1.CruiseControlOperation) []target {
 	if len(named) == 0 {
 		return annotated
 	}
+	byPlace := map[target]target{}
+	for _, t := range annotated {
+		byPlace[t.place()] = t
+	}
 	for i, t := range named {
-		if at := slices.IndexFunc(annotated, func(a target) bool { return a.place() == t.place() }); at >= 0 {
-			named[i] = annotated[at]
+		if known, ok := byPlace[t]; ok {
+			named[i] = known
 		}
 	}
 	return named
@@ -91,12 +99,22 @@ func sortTargets(targets []target) {
 	})
 }
 
-func containsLife(targets []target, t target) bool {
-	return slices.ContainsFunc(targets, func(o target) bool { return o.life() == t.life() })
+// livesOf are the lives of targets, with what is undone for each.
+func livesOf(targets []target) map[target]string {
+	lives := make(map[target]string, len(targets))
+	for _, t := range targets {
+		lives[t.life()] = t.undo
+	}
+	return lives
 }
 
-func containsPlace(targets []target, t target) bool {
-	return slices.ContainsFunc(targets, func(o target) bool { return o.place() == t.place() })
+// placesOf are the places of targets.
+func placesOf(targets []target) map[target]bool {
+	places := make(map[target]bool, len(targets))
+	for _, t := range targets {
+		places[t.place()] = true
+	}
+	return places
 }
 
 // maxNamed is how many of a kind a message names.

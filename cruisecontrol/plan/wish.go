@@ -55,23 +55,38 @@ func (p *planner) fulfil(w wish) {
 // withoutFailed leaves out what an operation was made for that failed, or that a person cancelled: it would fail again. Once
 // it is about less than it was, another one may succeed.
 func (p *planner) withoutFailed(w wish, targets []target) []target {
+	wanted, blocks := livesOf(w.targets), map[*operation]bool{}
 	return slices.DeleteFunc(targets, func(t target) bool {
 		last := p.last(w.kind, t)
 		if last == nil || last.withdrawn || last.Status.Phase == v1beta1.OperationSucceeded {
 			return false
 		}
-		for _, other := range last.targets {
-			if !containsLife(w.targets, other) {
-				return false
-			}
+		if _, known := blocks[last]; !known {
+			blocks[last] = last.isWithin(wanted)
+			p.reportBlocking(last, blocks[last])
 		}
-		if last.isFinished() {
-			p.waitFailed(last)
-		} else {
-			p.report(last)
-		}
-		return true
+		return blocks[last]
 	})
+}
+
+// isWithin tells whether all that it was made for is still wanted.
+func (o *operation) isWithin(wanted map[target]string) bool {
+	for life := range o.lives {
+		if _, is := wanted[life]; !is {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *planner) reportBlocking(op *operation, blocks bool) {
+	switch {
+	case !blocks:
+	case op.isFinished():
+		p.waitFailed(op)
+	default:
+		p.report(op)
+	}
 }
 
 // holdForArrivals waits for brokers that are about to come: one operation is for all of them.
