@@ -410,3 +410,35 @@ func TestClusterIsDeleted(t *testing.T) {
 	w.must(w.client.Update(w, kc))
 	w.pass()
 }
+
+// While Kafka cannot be asked nothing is planned, and everything else goes on; an answer that is lost does no harm.
+func TestKafkaFails(t *testing.T) {
+	w := newWorld(t)
+	w.kafka.Inject(kafkafake.Fault{Method: "CreateTopic", Call: 2, AfterEffect: true})
+	w.must(w.client.Create(w, w.orders()))
+	w.playBrokers()
+	w.kafka.AddTopic("orders", 1, []int32{100, 101}, []int32{101, 102}, []int32{102, 100}, []int32{100, 102})
+	w.pass()
+	w.requireCondition(v1beta1.ConditionCruiseControlReady, metav1.ConditionFalse, reasonKafka, "its topics cannot be made")
+	w.pass()
+	if !w.exists(name, &appsv1.Deployment{}) {
+		t.Error("Cruise Control is not started once its topics are there")
+	}
+
+	w.kafka.SetDown(true)
+	w.edit(dropBroker(102))
+	w.must(w.client.Delete(w, get(w, name, &networkingv1.NetworkPolicy{})))
+	w.live()
+	w.requireCondition(v1beta1.ConditionDataPlaced, metav1.ConditionFalse, plan.CodeKafkaUnreachable, "")
+	if len(w.operations()) > 0 {
+		t.Error("an operation is made though nobody knows what is on the broker")
+	}
+	if !w.exists(name, &networkingv1.NetworkPolicy{}) {
+		t.Error("what was deleted waits for Kafka")
+	}
+	w.kafka.SetDown(false)
+	w.live()
+	if len(w.operations()) != 1 {
+		t.Error("there is no operation though Kafka answers again")
+	}
+}
