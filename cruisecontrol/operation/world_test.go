@@ -388,7 +388,7 @@ func (w *world) describe() string {
 		fmt.Fprintln(&b, "event", <-w.events.Events)
 	}
 	for _, r := range w.cc.Requests() {
-		if r.Method == "POST" {
+		if r.Method == http.MethodPost {
 			fmt.Fprintf(&b, "%s POST %s %s dryrun=%s: %d %s continues %s\n", r.At.Format(time.TimeOnly), r.Endpoint, r.Get("reason"), r.Get("dryrun"), r.Status, r.TaskID, r.Continues)
 		}
 	}
@@ -399,7 +399,7 @@ func (w *world) describe() string {
 func (w *world) executions() []string {
 	var tokens []string
 	for _, r := range w.cc.Requests() {
-		if r.Method == "POST" && r.Get("dryrun") == "false" && r.Continues == "" {
+		if r.Method == http.MethodPost && r.Get("dryrun") == "false" && r.Continues == "" {
 			tokens = append(tokens, r.Get("reason"))
 		}
 	}
