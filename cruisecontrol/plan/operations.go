@@ -51,6 +51,12 @@ func (o *operation) isLive() bool {
 	return !o.isFinished() && !o.withdrawn && !o.Spec.Cancel
 }
 
+// isMissedRemoval tells whether it was to empty something, and is over without that.
+func (o *operation) isMissedRemoval() bool {
+	removal := o.Spec.Type == v1beta1.RemoveBrokers || o.Spec.Type == v1beta1.RemoveDisks
+	return removal && !o.withdrawn && o.isFinished() && o.Status.Phase != v1beta1.OperationSucceeded
+}
+
 // hasBegun is false while it has done nothing at all.
 func (o *operation) hasBegun() bool {
 	switch o.Status.Phase {
@@ -163,10 +169,11 @@ func (p *planner) undo(kind v1beta1.OperationType, t target) string {
 	return uid
 }
 
-// withdrawUnwanted gives up what was made for brokers and disks that have come back, or left.
+// withdrawUnwanted gives up what was made for brokers and disks that have come back, or left. So it does with a removal that
+// failed: whoever takes the broker or disk out of the spec once more wants another one.
 func (p *planner) withdrawUnwanted() {
 	for _, op := range p.operations {
-		if !op.ours || !op.isLive() || !op.DeletionTimestamp.IsZero() {
+		if !op.ours || !op.isLive() && !op.isMissedRemoval() || !op.DeletionTimestamp.IsZero() {
 			continue
 		}
 		why := p.unwanted(op)

@@ -98,6 +98,17 @@ var told = map[string]func(*story){
 		s.remove(s.operations[0].Name)
 		s.passes(14)
 	},
+	"failed-removal-is-wanted-once-more": func(s *story) {
+		s.failing = true
+		s.dropBroker(103)
+		s.passes(6)
+		s.failing = false
+		s.tell("When the broker is put back, and removed again:")
+		s.addBroker(103)
+		s.passes(3)
+		s.dropBroker(103)
+		s.passes(14)
+	},
 	"removal-cancelled-by-a-person": func(s *story) {
 		s.tell("When broker 103 is removed from the spec:")
 		s.dropBroker(103)
