@@ -7,7 +7,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
 	"koperator.dev/koperator/apis/machinery/grant"
@@ -23,7 +22,7 @@ const reasonDisruption = "Disruption"
 // takeGrant tells whether the cluster may be disturbed by what is named; if not, it is reported as waiting.
 func (s *scope) takeGrant(ctx context.Context, what string) (bool, error) {
 	if s.grant.IsFree() || s.isOurs(s.grant) {
-		taken, err := grant.Take(ctx, s.pastCache(), grant.Request{
+		taken, err := grant.Take(ctx, grant.PastCache(s.client, s.reader), grant.Request{
 			Cluster: s.name(), Labels: desired.ClusterLabels(s.cluster), Owner: s.owner(), Holder: grant.BrokerManager, What: what,
 		}, s.now)
 		if err != nil {
@@ -50,7 +49,7 @@ func (s *scope) giveBack(ctx context.Context) error {
 	if fresh, err := s.podsAreAsSeen(ctx); err != nil || !fresh {
 		return err
 	}
-	if err := grant.Release(ctx, s.pastCache(), s.name(), grant.BrokerManager); err != nil {
+	if err := grant.Release(ctx, grant.PastCache(s.client, s.reader), s.name(), grant.BrokerManager); err != nil {
 		return fmt.Errorf("after %s: %w", s.grant.What, err)
 	}
 	s.grant = grant.Grant{}
@@ -94,16 +93,4 @@ func (s *scope) owner() metav1.OwnerReference {
 		APIVersion: v1beta1.GroupVersion.String(), Kind: "KafkaCluster", Name: s.cluster.Name, UID: s.cluster.UID,
 		Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true),
 	}
-}
-
-// pastCache is a client that reads from the API server itself.
-func (s *scope) pastCache() client.Client { return uncached{s.client, s.reader} }
-
-type uncached struct {
-	client.Client
-	reader client.Reader
-}
-
-func (u uncached) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
-	return u.reader.Get(ctx, key, obj, opts...)
 }

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
@@ -27,19 +28,9 @@ func (s *scope) giveBackGrant(ctx context.Context) error {
 	case op.Spec.ClusterRef.Name == s.cluster.Name && !op.Status.Phase.IsFinished():
 		return nil
 	}
-	if err := grant.Release(ctx, pastCache{s.Client, s.Reader}, nameOf(s.cluster), holder); err != nil {
+	if err := grant.Release(ctx, grant.PastCache(s.Client, s.Reader), nameOf(s.cluster), holder); err != nil {
 		return err
 	}
 	s.event(corev1.EventTypeNormal, "GrantReturned", "Release", "operation %s is over: others may disturb the cluster again", holder)
 	return nil
-}
-
-// pastCache reads from the API server itself: a grant is never read from a cache.
-type pastCache struct {
-	client.Client
-	reader client.Reader
-}
-
-func (c pastCache) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
-	return c.reader.Get(ctx, key, obj, opts...)
 }

@@ -5,7 +5,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
 	"koperator.dev/koperator/apis/machinery/grant"
@@ -14,22 +13,12 @@ import (
 
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update
 
-// uncached writes through a client, and reads what the API server itself has.
-type uncached struct {
-	client.Client
-	reader client.Reader
-}
-
-func (u uncached) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
-	return u.reader.Get(ctx, key, obj, opts...)
-}
-
 // takeGrant takes the grant of the cluster, if nobody else has it.
 func (s *scope) takeGrant(ctx context.Context, a machine.TakeGrant) (machine.Answer, error) {
 	if s.cluster == nil {
 		return machine.Answer{Err: errNoCluster}, nil
 	}
-	g, err := grant.Take(ctx, uncached{s.client, s.reader}, grant.Request{
+	g, err := grant.Take(ctx, grant.PastCache(s.client, s.reader), grant.Request{
 		Cluster: s.clusterName(),
 		Labels:  map[string]string{v1beta1.LabelCluster: s.cluster.Name},
 		Owner: metav1.OwnerReference{
@@ -49,7 +38,7 @@ func (s *scope) takeGrant(ctx context.Context, a machine.TakeGrant) (machine.Ans
 
 // releaseGrant gives it back.
 func (s *scope) releaseGrant(ctx context.Context) error {
-	if err := grant.Release(ctx, uncached{s.client, s.reader}, s.clusterName(), s.op().Name); err != nil {
+	if err := grant.Release(ctx, grant.PastCache(s.client, s.reader), s.clusterName(), s.op().Name); err != nil {
 		return err
 	}
 	s.facts.Granted, s.facts.Released = false, true

@@ -74,8 +74,20 @@ type Request struct {
 	What   string
 }
 
+// PastCache writes through a client and reads from the API server itself, which a grant always has to be.
+func PastCache(c client.Client, reader client.Reader) client.Client { return pastCache{c, reader} }
+
+type pastCache struct {
+	client.Client
+	reader client.Reader
+}
+
+func (p pastCache) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	return p.reader.Get(ctx, key, obj, opts...)
+}
+
 // Take returns the grant as it is then: Holder is the caller's if it has taken it, or had it already. The client must not
-// answer from a cache that is older than the caller's own last write.
+// answer from a cache (PastCache).
 func Take(ctx context.Context, c client.Client, r Request, now time.Time) (Grant, error) {
 	lease := &coordinationv1.Lease{}
 	err := c.Get(ctx, leaseKey(r.Cluster), lease)
