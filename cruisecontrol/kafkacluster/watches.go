@@ -47,7 +47,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&appsv1.Deployment{}, byLabel, changed).
 		Watches(&policyv1.PodDisruptionBudget{}, byLabel, changed).
 		Watches(&networkingv1.NetworkPolicy{}, byLabel, changed).
-		WatchesRawSource(r.Sessions.Source(func(cluster types.NamespacedName) []reconcile.Request {
+		WatchesRawSource(r.Sessions.Source(func(_ context.Context, cluster types.NamespacedName) []reconcile.Request {
 			return []reconcile.Request{{NamespacedName: cluster}}
 		})).
 		WithOptions(controller.Options{

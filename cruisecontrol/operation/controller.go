@@ -62,7 +62,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	case err != nil:
 		return reconcile.Result{}, fmt.Errorf("reading CruiseControlOperation: %w", err)
 	case machine.IsTemplate(op), r.isOver(op):
-		r.notWanted(op)
+		r.done(op)
 		return reconcile.Result{}, nil
 	}
 	s, err := r.observe(ctx, op)

@@ -470,3 +470,181 @@ func TestQueue(t *testing.T) {
 		w.clean()
 	})
 }
+
+// The thread that plans dies: the task would stay as it is for ever, and nobody else could execute anything.
+func TestCruiseControlIsStuck(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.remove("down", func(spec *v1beta1.CruiseControlOperationSpec) {
+			spec.Deadlines = &v1beta1.OperationDeadlines{ProposalSeconds: 60, StallSeconds: 600}
+		})
+		w.phase("down", v1beta1.OperationProposing, 10*time.Minute)
+		w.until("the plan is made", time.Minute, func() bool { return w.op("down").Status.Task.PlanTaskID != "" })
+		time.Sleep(2 * time.Second)
+		w.cc.Inject(cruisecontrol.Fault{Kind: cruisecontrol.FaultOutOfMemory, Endpoint: "remove_broker"})
+		w.until("its Pod is deleted", time.Hour, func() bool { return w.pods() == 0 })
+		w.killCruiseControl(30 * time.Second)
+		w.phase("down", v1beta1.OperationSucceeded, time.Hour)
+		w.clean()
+	}, func(c *cruisecontrol.Config) { c.PlanningTime = 4 * time.Second })
+}
+
+// A broker dies with its throttle and stays away: the others are not held up, and its throttle goes when it is back.
+func TestThrottleOfADeadBroker(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.slow()
+		w.add("up", throttled, func(spec *v1beta1.CruiseControlOperationSpec) {
+			spec.Retry = &v1beta1.OperationRetry{Limit: ptr.To(int32(0))}
+		})
+		w.moving("up")
+		w.kafka.StopBroker(w, 3)
+		w.phase("up", v1beta1.OperationFailed, 2*time.Hour)
+		if throttle := w.op("up").Status.Throttle; throttle == nil || len(throttle.Brokers) != 1 {
+			t.Errorf("got %+v", throttle)
+		}
+		left, err := w.cc.Leftovers(w)
+		w.must(err)
+		if len(left) > 0 {
+			t.Errorf("left on brokers that serve: %v", left)
+		}
+		w.kafka.StartBroker(w, 3)
+		w.until("its throttle is gone", time.Hour, func() bool { return w.op("up").Status.Throttle == nil })
+		w.clean()
+	})
+}
+
+func TestClusterIsDeleted(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.slow()
+		w.remove("down")
+		w.moving("down")
+		w.must(w.api.Delete(w, w.get()))
+		w.phase("down", v1beta1.OperationFailed, 10*time.Minute)
+		w.until("it can be deleted", time.Minute, func() bool { return len(w.op("down").Finalizers) == 0 })
+	})
+}
+
+// A deleted operation whose Cruise Control never comes back is let go when a person says so.
+func TestAbandon(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.slow()
+		w.remove("down")
+		w.moving("down")
+		w.cc.Kill()
+		w.noInstance()
+		w.must(w.api.Delete(w, w.op("down")))
+		time.Sleep(10 * time.Minute)
+		if w.op("down") == nil {
+			t.Fatal("it is gone with what it left")
+		}
+		w.edit("down", func(op *v1beta1.CruiseControlOperation) {
+			op.Annotations = map[string]string{v1beta1.AnnotationAbandon: "true"}
+		})
+		w.until("it is gone", 5*time.Minute, func() bool { return w.op("down") == nil })
+	})
+}
+
+func TestNotAccepted(t *testing.T) {
+	inBubble(t, func(w *world) {
+		kc := w.get()
+		kc.Spec.CruiseControl = nil
+		w.must(w.api.Update(w, kc))
+		w.add("up")
+		w.until("it says why it waits", time.Minute, func() bool {
+			s := w.op("up").Status
+			return len(s.Conditions) > 0 && strings.Contains(s.Summary.Message, "set spec.cruiseControl")
+		})
+		kc = w.get()
+		kc.Spec.CruiseControl = w.cluster().Spec.CruiseControl
+		w.must(w.api.Update(w, kc))
+		w.phase("up", v1beta1.OperationSucceeded, time.Hour)
+		w.clean()
+	})
+}
+
+func TestSuspend(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.add("up", func(spec *v1beta1.CruiseControlOperationSpec) { spec.Suspend = true })
+		time.Sleep(time.Hour)
+		if len(w.cc.Requests()) > 0 {
+			t.Error("Cruise Control was asked for something")
+		}
+		w.edit("up", func(op *v1beta1.CruiseControlOperation) { op.Spec.Suspend = false })
+		w.phase("up", v1beta1.OperationSucceeded, time.Hour)
+		w.clean()
+	})
+}
+
+// Nothing moves for long: it is said, and the attempt is stopped if the operation says so.
+func TestStall(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.slow()
+		w.remove("down", func(spec *v1beta1.CruiseControlOperationSpec) {
+			spec.OnStall = v1beta1.StallStop
+			spec.Deadlines = &v1beta1.OperationDeadlines{ProposalSeconds: 600, StallSeconds: 300}
+		})
+		w.moving("down")
+		w.kafka.StopBroker(w, 1) // a source: Cruise Control waits for it without end
+		w.until("it is stopped", time.Hour, func() bool { return len(w.op("down").Status.History) > 0 })
+		w.kafka.StartBroker(w, 1)
+		w.phase("down", v1beta1.OperationSucceeded, 3*time.Hour)
+		w.clean()
+	})
+}
+
+// A failure that may pass is tried again later and later, and not for ever.
+func TestRetries(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.cc.Inject(cruisecontrol.Fault{Kind: cruisecontrol.FaultPlanningError, Times: -1, Message: "java.util.concurrent.TimeoutException: Failed to retrieve if there are already ongoing partition reassignments."})
+		w.add("up")
+		w.phase("up", v1beta1.OperationFailed, 2*time.Hour)
+		s := w.op("up").Status
+		if took := s.CompletionTime.Sub(s.StartTime.Time); s.Retries != 6 || took < 25*time.Minute || took > 40*time.Minute {
+			t.Errorf("%d retries in %v", s.Retries, took)
+		}
+		if !strings.Contains(s.Summary.Message, "Failed to retrieve") {
+			t.Errorf("got %q", s.Summary.Message)
+		}
+		w.clean()
+	})
+}
+
+// Everything that a spec says arrives.
+func TestNothingIsDropped(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.operation("down", v1beta1.CruiseControlOperationSpec{
+			Type: v1beta1.RemoveBrokers, Brokers: []int32{0}, Goals: []v1beta1.Goal{"RackAwareGoal", "ReplicaDistributionGoal"}, SkipHardGoalCheck: true,
+			DataFrom: v1beta1.ValidPartitions, ExcludedTopics: "x.*", DestinationBrokers: []int32{2, 3}, ExcludeRecentlyRemovedBrokers: ptr.To(false),
+			ExcludeRecentlyDemotedBrokers: ptr.To(true), ReplicaMovementStrategies: []v1beta1.ReplicaMovementStrategy{"PostponeUrpReplicaMovementStrategy"},
+			Concurrency: &v1beta1.OperationConcurrency{PerBroker: 3, Cluster: 30, Leaders: 7, LeadersPerBroker: 2},
+		})
+		w.phase("down", v1beta1.OperationSucceeded, time.Hour)
+		want := map[string]string{
+			"brokerid": "0", "goals": "RackAwareGoal,ReplicaDistributionGoal", "skip_hard_goal_check": "true", "data_from": "VALID_PARTITIONS",
+			"excluded_topics": "x.*", "destination_broker_ids": "2,3", "exclude_recently_removed_brokers": "false", "exclude_recently_demoted_brokers": "true",
+			"replica_movement_strategies": "PostponeUrpReplicaMovementStrategy", "concurrent_partition_movements_per_broker": "3",
+			"max_partition_movements_in_cluster": "30", "concurrent_leader_movements": "7", "broker_concurrent_leader_movements": "2", "allow_capacity_estimation": "true",
+		}
+		for _, r := range w.cc.Requests() {
+			for name, value := range want {
+				if r.Endpoint == "REMOVE_BROKER" && r.Get(name) != value {
+					t.Errorf("dryrun=%s: %s is %q, want %q", r.Get("dryrun"), name, r.Get(name), value)
+				}
+			}
+		}
+		w.clean()
+	})
+}
+
+// Nobody asks a Cruise Control that there is nothing to do for.
+func TestNoPollsWithoutOperations(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.add("up")
+		w.phase("up", v1beta1.OperationSucceeded, time.Hour)
+		time.Sleep(time.Minute)
+		asked := len(w.cc.Requests())
+		time.Sleep(time.Hour)
+		if n := len(w.cc.Requests()) - asked; n > 0 {
+			t.Errorf("asked %d times", n)
+		}
+	})
+}

@@ -159,10 +159,10 @@ func (s *scope) readTurn(ctx context.Context) error {
 	return nil
 }
 
-// operationsOf are the operations of a cluster.
+// operationsOf are the operations of a cluster, shared with the cache and not to be changed.
 func (r *Reconciler) operationsOf(ctx context.Context, cluster types.NamespacedName) ([]v1beta1.CruiseControlOperation, error) {
 	list := &v1beta1.CruiseControlOperationList{}
-	if err := r.client.List(ctx, list, client.InNamespace(cluster.Namespace)); err != nil {
+	if err := r.client.List(ctx, list, client.InNamespace(cluster.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing operations: %w", err)
 	}
 	return slices.DeleteFunc(list.Items, func(op v1beta1.CruiseControlOperation) bool { return op.Spec.ClusterRef.Name != cluster.Name }), nil
@@ -282,8 +282,11 @@ func (r *Reconciler) forget(name types.NamespacedName) {
 	forgetMetrics(name)
 }
 
-// notWanted stops asking for an operation.
-func (r *Reconciler) notWanted(op *v1beta1.CruiseControlOperation) {
+// done shows an operation that there is nothing to do for, and lets go of what is known of it.
+func (r *Reconciler) done(op *v1beta1.CruiseControlOperation) {
+	if known := r.memory.forget(client.ObjectKeyFromObject(op)); known != nil {
+		r.sessions.Drop(known.cluster, string(known.uid))
+	}
 	setMetrics(op)
 }
 

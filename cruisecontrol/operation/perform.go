@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -60,11 +62,32 @@ func (s *scope) tell(ctx context.Context, action machine.Action) machine.Answer 
 	case machine.ForgetBrokers:
 		_, err := s.session.CruiseControl().Admin(ctx, a.Token, cc.AdminParameters{DropRecentlyRemovedBrokers: a.Removed, DropRecentlyDemotedBrokers: a.Demoted})
 		return machine.Answer{Err: err}
+	case machine.RestartCruiseControl:
+		return machine.Answer{Err: s.restartCruiseControl(ctx, a.Instance)}
 	case machine.CheckCapacity:
 		_, err := s.session.CruiseControl().Load(ctx, cc.LoadParameters{CapacityOnly: true})
 		return machine.Answer{Err: err}
 	}
 	return machine.Answer{Err: fmt.Errorf("there is no way to do %T", action)}
+}
+
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;delete
+
+// restartCruiseControl deletes the Pod of a process. Nobody does so for a Cruise Control that Koperator does not run.
+func (s *scope) restartCruiseControl(ctx context.Context, instance string) error {
+	uid, _, managed := strings.Cut(instance, "/")
+	if !managed {
+		return nil
+	}
+	list := &corev1.PodList{}
+	err := s.client.List(ctx, list, client.InNamespace(s.cluster.Namespace),
+		client.MatchingLabels{v1beta1.LabelCluster: s.cluster.Name, v1beta1.LabelComponent: v1beta1.ComponentCruiseControl})
+	for i := range list.Items {
+		if pod := &list.Items[i]; string(pod.UID) == uid {
+			err = errors.Join(err, s.client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID}))
+		}
+	}
+	return err
 }
 
 // cancelReassignments cancels, and looks what is left.

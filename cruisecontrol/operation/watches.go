@@ -2,9 +2,11 @@ package operation
 
 import (
 	"context"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -19,6 +21,12 @@ import (
 // concurrency is how many operations are worked on at a time. A pass waits for Cruise Control and Kafka.
 const concurrency = 8
 
+// How soon a pass that failed is tried again.
+const (
+	firstRetry = 500 * time.Millisecond
+	lastRetry  = time.Minute
+)
+
 // SetupWithManager adds the Reconciler to a manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
@@ -30,7 +38,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		})).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.ofPod)).
 		WatchesRawSource(r.sessions.Source(r.activeOf)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: concurrency,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+		}).
 		Complete(r)
 }
 
@@ -53,8 +64,7 @@ func (r *Reconciler) ofPod(ctx context.Context, obj client.Object) []reconcile.R
 }
 
 // activeOf are the operations that have to do with what Cruise Control just said.
-func (r *Reconciler) activeOf(cluster types.NamespacedName) []reconcile.Request {
-	ctx := context.Background() //nolint:forbidigo // reading a cache waits for nothing
+func (r *Reconciler) activeOf(ctx context.Context, cluster types.NamespacedName) []reconcile.Request {
 	return r.requestsOf(ctx, cluster, func(op *v1beta1.CruiseControlOperation) bool {
 		return machine.NeedsOf(op, nil).Every > 0
 	})

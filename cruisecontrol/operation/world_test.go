@@ -179,7 +179,9 @@ func (w *world) killCruiseControl(after time.Duration) {
 func (w *world) noInstance() {
 	w.Helper()
 	pod := &corev1.Pod{}
-	w.must(w.api.Get(w, types.NamespacedName{Namespace: namespace, Name: "orders-cruise-control"}, pod))
+	if w.api.Get(w, types.NamespacedName{Namespace: namespace, Name: "orders-cruise-control"}, pod) != nil {
+		return
+	}
 	pod.Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{}}
 	w.must(w.api.Status().Update(w, pod))
 }
@@ -247,8 +249,11 @@ func (w *world) live(ctx context.Context, m *manager) {
 				versions[name], changed = list.Items[i].ResourceVersion, true
 			}
 		}
-		if session, err := m.sessions.For(ctx, w.get()); err == nil && session.Last().At != polled {
-			polled, changed = session.Last().At, true
+		kc := &v1beta1.KafkaCluster{}
+		if w.api.Get(w, types.NamespacedName{Namespace: namespace, Name: "orders"}, kc) == nil && kc.Spec.CruiseControl != nil {
+			if session, err := m.sessions.For(ctx, kc); err == nil && session.Last().At != polled {
+				polled, changed = session.Last().At, true
+			}
 		}
 		for i := range list.Items {
 			name := client.ObjectKeyFromObject(&list.Items[i])
@@ -471,4 +476,11 @@ func (w *world) noLeftovers() {
 	if len(left) > 0 {
 		w.Errorf("left behind: %v", left)
 	}
+}
+
+// pods counts those of Cruise Control.
+func (w *world) pods() int {
+	list := &corev1.PodList{}
+	w.must(w.api.List(w, list))
+	return len(list.Items)
 }

@@ -19,11 +19,11 @@ type bells struct {
 
 type bell struct {
 	queue    workqueue.TypedRateLimitingInterface[reconcile.Request]
-	requests func(types.NamespacedName) []reconcile.Request
+	requests func(context.Context, types.NamespacedName) []reconcile.Request
 }
 
 // Source wakes a controller after each answer of a Cruise Control. Requests says which objects have to do with a cluster.
-func (s *Sessions) Source(requests func(cluster types.NamespacedName) []reconcile.Request) source.Source {
+func (s *Sessions) Source(requests func(ctx context.Context, cluster types.NamespacedName) []reconcile.Request) source.Source {
 	return source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 		s.bells.mu.Lock()
 		defer s.bells.mu.Unlock()
@@ -33,11 +33,11 @@ func (s *Sessions) Source(requests func(cluster types.NamespacedName) []reconcil
 }
 
 // ring never waits.
-func (b *bells) ring(cluster types.NamespacedName) {
+func (b *bells) ring(ctx context.Context, cluster types.NamespacedName) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, one := range b.list {
-		for _, request := range one.requests(cluster) {
+		for _, request := range one.requests(ctx, cluster) {
 			one.queue.Add(request)
 		}
 	}

@@ -39,7 +39,9 @@ func (s *Session) pause() time.Duration {
 }
 
 func (s *Session) pollOnce(ctx context.Context) {
-	s.looking.Lock()
+	if s.looking.take(ctx) != nil {
+		return
+	}
 	wanted := s.combined()
 	var changed bool
 	if s.pause() == 0 { // nobody else has asked meanwhile
@@ -47,8 +49,8 @@ func (s *Session) pollOnce(ctx context.Context) {
 		after := s.ask(ctx, wanted)
 		changed = before.At != after.At
 	}
-	s.looking.Unlock()
+	s.looking.giveBack()
 	if changed {
-		s.sessions.bells.ring(s.name)
+		s.sessions.bells.ring(ctx, s.name)
 	}
 }

@@ -21,9 +21,9 @@ type Session struct {
 	sessions *Sessions
 	name     types.NamespacedName
 	// connecting is held while Secrets are read and clients are made.
-	connecting sync.Mutex
+	connecting turn
 	// looking is held while Cruise Control is asked, so that it is asked once for all who want to know.
-	looking sync.Mutex
+	looking turn
 
 	mu            sync.Mutex
 	closed        bool
@@ -39,6 +39,22 @@ type Session struct {
 	// changed wakes the poller, done ends it.
 	changed, done chan struct{}
 }
+
+// turn is had by one at a time, who may take long: others stop waiting for it when their context ends.
+type turn chan struct{}
+
+func newTurn() turn { return make(turn, 1) }
+
+func (t turn) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t turn) giveBack() { <-t }
 
 // Kafka is the one client of Kafka.
 func (s *Session) Kafka() kafka.Admin {
@@ -63,8 +79,10 @@ func (s *Session) Refresh() {
 
 // connect makes the clients what the cluster and its Secrets say.
 func (s *Session) connect(ctx context.Context, kc *v1beta1.KafkaCluster) error {
-	s.connecting.Lock()
-	defer s.connecting.Unlock()
+	if err := s.connecting.take(ctx); err != nil {
+		return err
+	}
+	defer s.connecting.giveBack()
 	known, err := s.readSecrets(ctx, kc)
 	if err != nil {
 		return err

@@ -98,7 +98,10 @@ func (s *Sessions) of(name types.NamespacedName) *Session {
 	defer s.mu.Unlock()
 	session := s.sessions[name]
 	if session == nil {
-		session = &Session{sessions: s, name: name, interests: map[string]Interest{}, changed: make(chan struct{}, 1), done: make(chan struct{})}
+		session = &Session{
+			sessions: s, name: name, connecting: newTurn(), looking: newTurn(), interests: map[string]Interest{},
+			changed: make(chan struct{}, 1), done: make(chan struct{}),
+		}
 		s.sessions[name] = session
 		if s.spawn != nil {
 			s.spawn(session)

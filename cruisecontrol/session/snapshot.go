@@ -84,8 +84,10 @@ func (s *Session) Last() Snapshot {
 
 // Look returns what Cruise Control said at most maxAge ago of what is wanted, and asks it if that is not known.
 func (s *Session) Look(ctx context.Context, maxAge time.Duration, wanted Interest) Snapshot {
-	s.looking.Lock()
-	defer s.looking.Unlock()
+	if err := s.looking.take(ctx); err != nil {
+		return Snapshot{At: s.sessions.opts.Clock.Now(), Err: err}
+	}
+	defer s.looking.giveBack()
 	s.mu.Lock()
 	last, instance := s.snapshot, s.instance
 	s.mu.Unlock()

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
@@ -14,7 +15,7 @@ func (m *machine) executing() {
 	case m.cancelled():
 		m.stop(stopCancelled)
 	case m.isLost():
-	case m.fetchesPlan():
+	case m.fetchesPlan(), m.throttlesMore():
 	default:
 		m.follow()
 	}
@@ -44,6 +45,8 @@ func (m *machine) isLost() bool {
 func (m *machine) follow() {
 	t := m.task()
 	switch {
+	case m.Seen.Task != nil && m.Seen.Task.Status == client.TaskActive:
+		m.planning()
 	case m.isExecuted(), m.Seen.Task != nil && m.Seen.Task.Status == client.TaskInExecution:
 		t.CompletedSeenAt = nil
 		m.advance()
@@ -56,8 +59,33 @@ func (m *machine) follow() {
 	case m.Seen.Task.Status == client.TaskCompleted:
 		m.completed(outcomeCompleted)
 	default:
-		m.planning()
+		m.wait(whileBusy, "Cruise Control's task is %s", m.Seen.Task.Status)
 	}
+}
+
+// throttlesMore throttles topics that only the plan moves that is executed.
+func (m *machine) throttlesMore() bool {
+	if _, ok := answered[SetThrottle](m); ok || !lacksThrottle(m.Operation, m.Record) {
+		return false
+	}
+	if m.Throttles == nil {
+		m.step.Again = m.KafkaError == nil
+		return m.step.Again
+	}
+	more := &Throttle{Rate: m.Record.Throttle.Rate}
+	for _, topic := range topicsOf(m.Record.Moves) {
+		set := m.Throttles.Topics[topic]
+		if !slices.Contains(m.Record.Throttle.Topics, topic) && set[LeaderReplicas] == "" && set[FollowerReplicas] == "" {
+			more.Topics = append(more.Topics, topic)
+		}
+	}
+	if _, ok := answered[KeepRecord](m); ok || len(more.Topics) == 0 {
+		return false
+	}
+	record := *m.Record
+	record.Throttle = record.Throttle.with(more)
+	m.do(KeepRecord{record})
+	return true
 }
 
 // isExecuted tells whether it is this operation that is being executed.
@@ -186,6 +214,8 @@ func (m *machine) stopping() {
 	switch {
 	case m.isLost():
 		return
+	case m.isStuck():
+		m.unstick()
 	case m.isExecuted(), m.Seen.Task != nil && (m.Seen.Task.Status == client.TaskInExecution || m.Seen.Task.Status == client.TaskActive):
 		t.CompletedSeenAt = nil
 		m.askToStop()
@@ -210,9 +240,35 @@ func (m *machine) askToStop() {
 	m.wait(whileBusy, "waits until Cruise Control has stopped (%s)", t.StopReason)
 }
 
+// stuckAfter is how long a plan may go on being made after its deadline.
+const stuckAfter = 5 * time.Minute
+
+// isStuck tells whether the thread that makes the plan has died: the task stays as it is, and nobody else can execute anything.
+func (m *machine) isStuck() bool {
+	task := m.Seen.Task
+	return task != nil && task.Status == client.TaskActive && m.Now.Sub(m.task().SubmittedAt.Time) > m.proposalDeadline()+stuckAfter
+}
+
+// unstick has Cruise Control restarted, once Kafka moves nothing.
+func (m *machine) unstick() {
+	_, done := answered[RestartCruiseControl](m)
+	switch {
+	case m.Kafka == nil:
+		m.step.Again = m.KafkaError == nil
+		m.wait(whileBusy, "waits for Kafka: %v", m.KafkaError)
+	case done || len(m.Kafka.Reassignments) > 0:
+		m.wait(whileBusy, "Cruise Control is stuck, and is restarted when nothing moves")
+	default:
+		m.do(RestartCruiseControl{Instance: m.Cluster.Instance})
+	}
+}
+
 // recovering finds out what the death of Cruise Control left. What Kafka was told last is let finish.
 func (m *machine) recovering() {
 	switch {
+	case m.cancelled():
+		m.to(v1beta1.OperationCleaning)
+		return
 	case m.Cluster.Instance == "" || m.Seen.Err != nil:
 		m.wait(whileBusy, "waits for Cruise Control, which was lost: %s", orElseText(m.Seen.Err, "it does not run"))
 		return
@@ -227,7 +283,7 @@ func (m *machine) recovering() {
 		return
 	}
 	moving := m.ownReassignments()
-	if len(moving) > 0 && !m.cancelled() && m.mayFinish(moving) {
+	if len(moving) > 0 && m.mayFinish(moving) {
 		m.wait(whileBusy, "Cruise Control was lost; Kafka goes on with %d partitions", len(moving))
 		return
 	}

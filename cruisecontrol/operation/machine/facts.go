@@ -185,25 +185,28 @@ type (
 		Token            string
 		Removed, Demoted []int32
 	}
+	// RestartCruiseControl ends the process of Cruise Control, which is started again.
+	RestartCruiseControl struct{ Instance string }
 	// CheckCapacity asks whether Cruise Control knows the capacity of every broker.
 	CheckCapacity struct{}
 )
 
-func (KeepRecord) isAction()          {}
-func (Protect) isAction()             {}
-func (Unprotect) isAction()           {}
-func (TakeGrant) isAction()           {}
-func (ReleaseGrant) isAction()        {}
-func (Plan) isAction()                {}
-func (Submit) isAction()              {}
-func (Fetch) isAction()               {}
-func (Find) isAction()                {}
-func (Stop) isAction()                {}
-func (SetThrottle) isAction()         {}
-func (RemoveThrottle) isAction()      {}
-func (CancelReassignments) isAction() {}
-func (ForgetBrokers) isAction()       {}
-func (CheckCapacity) isAction()       {}
+func (KeepRecord) isAction()           {}
+func (Protect) isAction()              {}
+func (Unprotect) isAction()            {}
+func (TakeGrant) isAction()            {}
+func (ReleaseGrant) isAction()         {}
+func (Plan) isAction()                 {}
+func (Submit) isAction()               {}
+func (Fetch) isAction()                {}
+func (Find) isAction()                 {}
+func (Stop) isAction()                 {}
+func (SetThrottle) isAction()          {}
+func (RemoveThrottle) isAction()       {}
+func (CancelReassignments) isAction()  {}
+func (ForgetBrokers) isAction()        {}
+func (RestartCruiseControl) isAction() {}
+func (CheckCapacity) isAction()        {}
 
 // Request is what Cruise Control is asked to plan.
 type Request struct {

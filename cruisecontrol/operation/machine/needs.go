@@ -47,7 +47,8 @@ func NeedsOf(op *v1beta1.CruiseControlOperation, record *Record) Needs {
 		if status.Task != nil && status.Task.CompletedSeenAt != nil {
 			needs.Every = whileEnding
 		}
-		needs.Kafka = isTrue(status, v1beta1.ConditionStalled) || status.Progress == nil
+		needs.Throttles = lacksThrottle(op, record)
+		needs.Kafka = needs.Throttles || isTrue(status, v1beta1.ConditionStalled) || status.Phase == v1beta1.OperationStopping
 		return needs
 	case v1beta1.OperationSucceeded, v1beta1.OperationCancelled, v1beta1.OperationFailed:
 		late := status.Throttle != nil

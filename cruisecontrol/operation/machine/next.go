@@ -76,6 +76,8 @@ func (m *machine) handle() {
 		m.letGo()
 	case m.Record != nil && m.Record.Finished != "":
 		m.restoreEnd()
+	case m.Cluster.Gone && m.protected():
+		m.end(v1beta1.OperationFailed, "ClusterGone", "the KafkaCluster was deleted")
 	case handlers[m.status.Phase] == nil:
 		m.to(v1beta1.OperationPending)
 	default:

@@ -20,6 +20,9 @@ func (m *machine) proposing() {
 	case m.Kafka == nil:
 		m.wait(whileBusy, "waits for Kafka: %v", m.KafkaError)
 		return
+	case m.spec().Type == v1beta1.RemoveBrokers && len(m.destinations()) == 0:
+		m.wait(whileWaiting, "waits for a broker that serves and may get the replicas")
+		return
 	case !m.settled():
 		t.PlanTaskID = ""
 		m.to(v1beta1.OperationSettling)

@@ -30,6 +30,11 @@ func wantsThrottle(op *v1beta1.CruiseControlOperation, record *Record) bool {
 	return op.Spec.ReplicationThrottle != nil && record != nil && len(record.Moves) > 0
 }
 
+// lacksThrottle tells whether the plan that is executed moves topics that the throttle was not set for.
+func lacksThrottle(op *v1beta1.CruiseControlOperation, record *Record) bool {
+	return wantsThrottle(op, record) && record.Throttle != nil && !record.Throttle.covers(&Throttle{Rate: record.Throttle.Rate, Topics: topicsOf(record.Moves)})
+}
+
 // foreignThrottle says which throttle stands in the way: one that somebody else has set, or that holds for all brokers.
 func (m *machine) foreignThrottle() string {
 	rate := strconv.FormatInt(m.Operation.Spec.ReplicationThrottle.Value(), 10)

@@ -19,7 +19,7 @@ func (m *machine) verifying() {
 		m.wait(whileBusy, "waits for Kafka: %v", m.KafkaError)
 		return
 	}
-	if m.spec().Type == v1beta1.RemoveDisks && m.LogDirs == nil {
+	if m.spec().Type == v1beta1.RemoveDisks && (m.LogDirs == nil || m.LogDirsError != nil) {
 		m.wait(whileBusy, "reading log directories: %v", m.LogDirsError)
 		m.step.Again = m.LogDirsError == nil
 		return

@@ -104,9 +104,11 @@ func (m *machine) leaves() bool {
 // waitingForMonitor waits until Cruise Control answers and knows something.
 func (m *machine) waitingForMonitor() {
 	switch {
-	case m.leaves(), m.adoptsForgotten():
+	case m.cancelled():
+		m.endCancelled()
 	case m.status.RetryAt != nil && m.Now.Before(m.status.RetryAt.Time):
-		m.to(v1beta1.OperationQueued)
+		m.wait(m.status.RetryAt.Sub(m.Now), "looks again at %s: %s", m.status.RetryAt.UTC().Format(time.TimeOnly), m.task().ErrorMessage)
+	case m.leaves(), m.adoptsForgotten():
 	case m.Cluster.Instance == "":
 		m.no(v1beta1.ConditionMonitorReady, "NotRunning", "Cruise Control does not run")
 		m.wait(whileBusy, "waits for Cruise Control, which does not run")
