@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
@@ -366,9 +367,11 @@ func TestForeignThrottle(t *testing.T) {
 // loseStatus deletes the status, as a restore from a backup does.
 func (w *world) loseStatus(name string) {
 	w.Helper()
-	op := w.op(name)
-	op.Status = v1beta1.CruiseControlOperationStatus{}
-	w.must(w.api.Status().Update(w, op))
+	w.must(retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		op := w.op(name)
+		op.Status = v1beta1.CruiseControlOperationStatus{}
+		return w.api.Status().Update(w, op)
+	}))
 }
 
 // Status is deleted a while after the operation was made, and the program dies with it or not.

@@ -136,7 +136,7 @@ func orElse(value, otherwise int32) int32 {
 
 // backingOff waits for the next attempt.
 func (m *machine) backingOff() {
-	if !m.isFree() {
+	if !m.isFree() || m.cleansLate() {
 		return
 	}
 	switch {
@@ -199,7 +199,8 @@ func (m *machine) finished() {
 		m.do(ReleaseGrant{})
 	case m.protected():
 		m.do(Unprotect{})
-	case m.Record != nil && m.Record.Throttle != nil:
-		m.cleanLate()
+	case m.cleansLate():
+	case m.status.Throttle != nil:
+		m.step.After = time.Minute
 	}
 }

@@ -3,7 +3,6 @@ package machine
 import (
 	"maps"
 	"slices"
-	"time"
 
 	"koperator.dev/koperator/apis/kafka/v1beta1"
 	"koperator.dev/koperator/apis/machinery/kafka"
@@ -77,7 +76,9 @@ func (m *machine) movesBetweenItsDisks() bool {
 		return false
 	}
 	if m.LogDirs == nil {
-		m.step.Again = m.LogDirsError == nil
+		if m.step.Again = m.LogDirsError == nil; m.step.Again {
+			return true
+		}
 		m.unclean("Unreachable", "reading log directories: %v", m.LogDirsError)
 		return true
 	}
@@ -98,7 +99,9 @@ func (m *machine) isStillThrottled() bool {
 		return false
 	}
 	if m.Throttles == nil {
-		m.step.Again = m.KafkaError == nil
+		if m.step.Again = m.KafkaError == nil; m.step.Again {
+			return true
+		}
 		m.unclean("Unreachable", "reading throttles: %v", m.KafkaError)
 		return true
 	}
@@ -158,27 +161,27 @@ func (t *Throttle) equal(other *Throttle) bool {
 	return t.Rate == other.Rate && slices.Equal(t.Brokers, other.Brokers) && slices.Equal(t.Topics, other.Topics)
 }
 
-// cleanLate removes a throttle from brokers that did not serve when the operation ended.
-func (m *machine) cleanLate() {
-	if m.Kafka == nil || m.Throttles == nil {
-		m.step.After = 5 * time.Minute
-		return
+// cleansLate removes a throttle from brokers that did not serve when the attempt ended.
+func (m *machine) cleansLate() bool {
+	if m.status.Throttle == nil || m.Record == nil || m.Record.Throttle == nil || m.Kafka == nil || m.Throttles == nil {
+		return false
 	}
 	left := m.Record.Throttle.left(m.Throttles)
-	switch _, done := answered[RemoveThrottle](m); {
-	case left.Count() > 0 && !done:
-		m.do(left)
-	case left.Count() == 0:
-		if kept := m.Record.Throttle.onBrokers(m.unreadBrokers()); !kept.equal(m.Record.Throttle) {
-			record := *m.Record
-			record.Throttle, m.status.Throttle = kept, kept.status()
-			m.do(KeepRecord{record})
-			return
+	if _, done := answered[RemoveThrottle](m); left.Count() > 0 {
+		if !done {
+			m.do(left)
 		}
-		fallthrough
-	default:
-		m.step.After = 5 * time.Minute
+		return !done
 	}
+	kept := m.Record.Throttle.onBrokers(m.unreadBrokers())
+	m.status.Throttle = kept.status()
+	if kept.equal(m.Record.Throttle) {
+		return false
+	}
+	record := *m.Record
+	record.Throttle = kept
+	m.do(KeepRecord{record})
+	return true
 }
 
 // isRemembered has Cruise Control forget brokers of an attempt that did not succeed: plans would leave them out. One that was

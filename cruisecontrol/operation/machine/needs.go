@@ -50,7 +50,7 @@ func NeedsOf(op *v1beta1.CruiseControlOperation, record *Record) Needs {
 		needs.Throttles = lacksThrottle(op, record)
 		needs.Kafka = needs.Throttles || isTrue(status, v1beta1.ConditionStalled) || status.Phase == v1beta1.OperationStopping
 		return needs
-	case v1beta1.OperationSucceeded, v1beta1.OperationCancelled, v1beta1.OperationFailed:
+	case v1beta1.OperationSucceeded, v1beta1.OperationCancelled, v1beta1.OperationFailed, v1beta1.OperationBackingOff, v1beta1.OperationQueued:
 		late := status.Throttle != nil
 		return Needs{Kafka: late, Throttles: late}
 	case v1beta1.OperationRecovering:

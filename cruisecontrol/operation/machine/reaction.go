@@ -25,7 +25,7 @@ const (
 	fails
 	// verifies: Kafka says whether it is done already.
 	verifies
-	// widens: once more, with brokers that were removed lately; then it is the end.
+	// widens: once more, with brokers that were removed lately.
 	widens
 )
 
@@ -117,6 +117,10 @@ func (m *machine) pauseAfter(failure *client.Error) time.Duration {
 // confirm has an unsatisfiable plan made once more, for the cluster may have changed in between.
 func (m *machine) confirm(failure *client.Error, again bool) {
 	m.task().Outcome = outcomeFailed
+	if m.lacksBroker() {
+		m.tryAgain(failure.Message)
+		return
+	}
 	if again {
 		m.end(v1beta1.OperationFailed, string(failure.Class), "%s", failure.Message)
 		return
@@ -124,11 +128,24 @@ func (m *machine) confirm(failure *client.Error, again bool) {
 	m.again(v1beta1.OperationBackingOff, m.Now.Add(m.backOff(1)))
 }
 
+// lacksBroker tells whether a broker does not serve just now: with it there may be a plan.
+func (m *machine) lacksBroker() bool {
+	if m.Kafka == nil {
+		return false
+	}
+	for _, b := range m.Kafka.Brokers {
+		if b.Fenced {
+			return true
+		}
+	}
+	return false
+}
+
 // widen plans once more with brokers that were removed lately.
 func (m *machine) widen(failure *client.Error) {
 	m.task().Outcome = outcomeFailed
 	if m.task().IncludeRecentlyRemoved {
-		m.end(v1beta1.OperationFailed, string(client.Unsatisfiable), "%s", failure.Message)
+		m.tryAgain(failure.Message)
 		return
 	}
 	m.task().IncludeRecentlyRemoved = true

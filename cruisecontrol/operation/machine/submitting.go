@@ -46,11 +46,20 @@ func (m *machine) submitting() {
 
 // standBack undoes what was prepared, so that nothing waits for an operation that cannot go on itself.
 func (m *machine) standBack() {
-	if m.protected() {
+	switch {
+	case m.protected():
 		m.task().StopReason = stopChanged
 		m.over(outcomeStopped, nil)
+	case m.status.Phase == v1beta1.OperationSubmitting:
+		m.task().ErrorMessage = shortened(m.message, maxErrorMessage)
+		m.status.RetryAt = timeOf(m.Now.Add(obstructedPause))
+		m.to(v1beta1.OperationQueued)
+		m.wait(obstructedPause, "%s", m.task().ErrorMessage)
 	}
 }
+
+// obstructedPause is how long others go first when something is in the way of an operation.
+const obstructedPause = time.Minute
 
 // isFresh tells whether the plan is still that of the cluster as it is.
 func (m *machine) isFresh() bool {

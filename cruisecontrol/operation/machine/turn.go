@@ -26,7 +26,10 @@ func rank(t v1beta1.OperationType) int {
 // IsCommitted tells whether something of an operation may be under way in Cruise Control or left in Kafka.
 func IsCommitted(op *v1beta1.CruiseControlOperation) bool {
 	switch op.Status.Phase {
-	case v1beta1.OperationSubmitting, v1beta1.OperationExecuting, v1beta1.OperationStopping, v1beta1.OperationRecovering, v1beta1.OperationCleaning:
+	case v1beta1.OperationSubmitting:
+		sent := op.Status.Task != nil && op.Status.Task.IntentAt != nil
+		return sent || slices.Contains(op.Finalizers, v1beta1.FinalizerOperation)
+	case v1beta1.OperationExecuting, v1beta1.OperationStopping, v1beta1.OperationRecovering, v1beta1.OperationCleaning:
 		return true
 	case v1beta1.OperationSettling, v1beta1.OperationVerifying:
 		return op.Status.Task != nil && op.Status.Task.Outcome != ""

@@ -59,7 +59,7 @@ func (m *machine) restoreAttempt() {
 
 // queued waits for its turn.
 func (m *machine) queued() {
-	if !m.isFree() {
+	if !m.isFree() || m.cleansLate() {
 		return
 	}
 	switch {
