@@ -149,7 +149,7 @@ $(BIN)/kafka-$(KAFKA_VERSION):
 .PHONY: bench
 bench: cluster-tool ## How long things take and how much memory they need; printed, not judged.
 	$(call step,benchmarks)
-	$(WITH_ENVOY); assets=$(ASSETS); KUBEBUILDER_ASSETS=$$assets $(GO) test -run '^$$' -bench . -benchmem ./controllers/... ./envoy/...
+	$(WITH_ENVOY); assets=$(ASSETS); KUBEBUILDER_ASSETS=$$assets $(GO) test -run '^$$' -bench . -benchmem ./controllers/... ./cruisecontrol/... ./envoy/...
 
 ##@ Change it
 
