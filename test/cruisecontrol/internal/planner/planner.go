@@ -90,6 +90,7 @@ type plan struct {
 	Request
 	partitions []backend.Partition
 	replicas   [][]int32 // of each partition, as planned so far
+	bySize     []int     // partitions, the largest first
 	count      map[int32]int
 	racks      map[int32]string
 }
@@ -101,12 +102,14 @@ func Make(r Request) ([]Proposal, error) {
 		p.racks[id] = cmp.Or(b.Rack, b.Host)
 		p.count[id] = 0
 	}
-	for _, partition := range p.partitions {
+	for i, partition := range p.partitions {
+		p.bySize = append(p.bySize, i)
 		p.replicas = append(p.replicas, slices.Clone(partition.Replicas))
 		for _, id := range partition.Replicas {
 			p.count[id]++
 		}
 	}
+	slices.SortStableFunc(p.bySize, func(a, b int) int { return cmp.Compare(p.partitions[b].Bytes, p.partitions[a].Bytes) })
 	if len(p.Cluster.Brokers) == 0 {
 		return nil, &Failure{"java.lang.IllegalStateException", "All brokers are dead in the cluster."}
 	}
@@ -303,9 +306,10 @@ func (p *plan) levelOnce(mayReceive func(int32) bool) bool {
 	return false
 }
 
-// moveOne moves one replica from a broker to another, if there is one that may.
+// moveOne moves one replica from a broker to another, the largest one that may: who gets replicas should get data, too.
 func (p *plan) moveOne(from, to int32) bool {
-	for i, partition := range p.partitions {
+	for _, i := range p.bySize {
+		partition := p.partitions[i]
 		position := slices.Index(p.replicas[i], from)
 		if position < 0 || slices.Contains(p.replicas[i], to) || p.excluded(partition.Topic) {
 			continue
