@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"runtime"
 	"testing"
 	"time"
@@ -200,7 +201,7 @@ func BenchmarkHundredClusters(b *testing.B) {
 		for _, c := range w.clusters {
 			lag += c.succeeded.Sub(c.ended)
 			for _, r := range c.cc.Requests() {
-				if r.Method == "GET" {
+				if r.Method == http.MethodGet {
 					polls++
 				}
 			}
