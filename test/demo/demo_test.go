@@ -88,3 +88,33 @@ func TestIsReady(t *testing.T) {
 		t.Error("a ready cluster is not ready")
 	}
 }
+
+// TestOperationIsShown as it moves, in a log: a line for each step, and none for a look that saw nothing new.
+func TestOperationIsShown(t *testing.T) {
+	begin := time.Unix(0, 0)
+	var out bytes.Buffer
+	v := &view{out: &out, begin: begin, seen: map[string]string{}}
+	op := &v1beta1.CruiseControlOperation{
+		ObjectMeta: metav1.ObjectMeta{Name: "demo-add"},
+		Spec:       v1beta1.CruiseControlOperationSpec{Type: v1beta1.AddBrokers, Brokers: []int32{103}},
+	}
+	for i, progress := range []string{"", "0%", "0%", "42%"} {
+		op.Status.Phase = v1beta1.OperationExecuting
+		op.Status.Summary = &v1beta1.OperationSummary{Progress: progress}
+		if progress == "" {
+			op.Status.Phase, op.Status.Summary.Message = v1beta1.OperationSettling, "waits for Cruise Control to see it"
+		}
+		if progress == "42%" {
+			op.Status.Summary.Moved, op.Status.Summary.ETA = "10.1/24.0 MiB", "14s"
+		}
+		v.print([]line{describeOperation(op)}, begin.Add(time.Duration(i)*time.Second))
+	}
+	want := `
+      0:00  demo-add  AddBrokers [103]  Settling  (waits for Cruise Control to see it)
+      0:01  demo-add  AddBrokers [103]  Executing  0%
+      0:03  demo-add  AddBrokers [103]  Executing  42%  10.1/24.0 MiB  ETA 14s
+`
+	if got := "\n" + out.String(); got != want {
+		t.Errorf("got:%s\nwant:%s", got, want)
+	}
+}

@@ -52,14 +52,23 @@ func (d *demo) removeCluster(ctx context.Context) error {
 	return d.removeData(ctx)
 }
 
-// removeData deletes what a KafkaCluster leaves with volumeDeletionPolicy Retain.
+// removeData deletes what a KafkaCluster leaves with volumeDeletionPolicy Retain, and the operations that it had.
 func (d *demo) removeData(ctx context.Context) error {
+	operations, err := d.operations(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range operations {
+		if err := d.kube.Delete(ctx, &operations[i]); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("deleting the operations: %w", err)
+		}
+	}
 	for _, kind := range []client.Object{&corev1.PersistentVolumeClaim{}, &corev1.Secret{}} {
 		if err := d.kube.DeleteAllOf(ctx, kind, client.InNamespace(namespace), client.MatchingLabels{v1beta1.LabelCluster: clusterName}); err != nil {
 			return fmt.Errorf("deleting the data: %w", err)
 		}
 	}
-	return d.removePod(ctx, d.recordsPod())
+	return d.removePod(ctx, d.clientPod(""))
 }
 
 func (d *demo) removeNamespace(ctx context.Context) error {
@@ -69,8 +78,8 @@ func (d *demo) removeNamespace(ctx context.Context) error {
 	}
 	if owner == somebody {
 		say("namespace %s was there before the demo; it stays", namespace)
-		for _, name := range []string{"broker-manager-secrets", "envoy-manager-secrets"} {
-			if err := d.deleteUnlessUsed(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}, namespace); err != nil {
+		for _, p := range d.images {
+			if err := d.deleteUnlessUsed(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: p.program + "-secrets"}}, namespace); err != nil {
 				return err
 			}
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,12 +30,16 @@ func (d *demo) install(ctx context.Context) error {
 		say("Koperator is installed on this cluster already; the demo uses it as it is")
 		return nil
 	}
-	if err := errors.Join(d.requireImage("BROKER_MANAGER_IMAGE", d.managerImage), d.requireImage("ENVOY_MANAGER_IMAGE", d.envoyManagerImage)); err != nil {
-		return err
-	}
 	begin := time.Now()
-	images := fmt.Sprintf("images: [{name: koperator/broker-manager, %s}, {name: koperator/envoy-manager, %s}]", imageFields(d.managerImage), imageFields(d.envoyManagerImage))
-	overlay, err := d.writeOverlay("install", images, "config/default")
+	var fields, names []string
+	for _, p := range d.images {
+		if err := d.requireImage(p.variable, p.image); err != nil {
+			return err
+		}
+		fields = append(fields, fmt.Sprintf("{name: koperator/%s, %s}", p.program, imageFields(p.image)))
+		names = append(names, p.image)
+	}
+	overlay, err := d.writeOverlay("install", "images: ["+strings.Join(fields, ", ")+"]", "config/default")
 	if err != nil {
 		return err
 	}
@@ -46,12 +49,12 @@ func (d *demo) install(ctx context.Context) error {
 	if _, err := d.kubectl(ctx, "", "wait", "--for=condition=Established", "--timeout=60s", "crd/kafkaclusters.kafka.koperator.dev"); err != nil {
 		return err
 	}
-	for _, program := range []string{"broker-manager", "envoy-manager"} {
-		if err := await(ctx, 2*time.Minute, program, d.runs(program)); err != nil {
+	for _, p := range d.images {
+		if err := await(ctx, 2*time.Minute, p.program, d.runs(p.program)); err != nil {
 			return err
 		}
 	}
-	say("Koperator is installed (config/default): %s, %s, %s", d.managerImage, d.envoyManagerImage, seconds(time.Since(begin)))
+	say("Koperator is installed (config/default): %s, %s", strings.Join(names, ", "), seconds(time.Since(begin)))
 	return nil
 }
 
@@ -159,6 +162,9 @@ func (d *demo) applyCluster(ctx context.Context) error {
 		return fmt.Errorf("changing the sample: %w", err)
 	}
 	if err := d.addExternalListeners(cluster); err != nil {
+		return err
+	}
+	if err := d.addCruiseControl(cluster); err != nil {
 		return err
 	}
 	cluster.SetName(clusterName)

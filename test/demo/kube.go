@@ -32,11 +32,11 @@ const (
 
 // demo is one run.
 type demo struct {
-	root              string // of the repository
-	managerImage      string
-	envoyManagerImage string
-	kafkaImage        string
-	envoyImage        string
+	root               string // of the repository
+	images             []programImage
+	kafkaImage         string
+	envoyImage         string
+	cruiseControlImage string
 
 	kube      client.Client
 	clientset kubernetes.Interface
@@ -44,11 +44,26 @@ type demo struct {
 	begin     time.Time
 }
 
+// programImage is one of Koperator's programs, and the variable that says which image it is in.
+type programImage struct{ program, variable, image string }
+
+func programImages() []programImage {
+	list := []programImage{
+		{program: "broker-manager", variable: "BROKER_MANAGER_IMAGE"},
+		{program: "envoy-manager", variable: "ENVOY_MANAGER_IMAGE"},
+		{program: "cruisecontrol-manager", variable: "CRUISECONTROL_MANAGER_IMAGE"},
+	}
+	for i := range list {
+		list[i].image = os.Getenv(list[i].variable)
+	}
+	return list
+}
+
 // connect finds the repository and the cluster, and says clearly if there is none.
 func connect(ctx context.Context) (*demo, error) {
 	d := &demo{
-		managerImage: os.Getenv("BROKER_MANAGER_IMAGE"), envoyManagerImage: os.Getenv("ENVOY_MANAGER_IMAGE"),
-		kafkaImage: os.Getenv("KAFKA_IMAGE"), envoyImage: os.Getenv("ENVOY_IMAGE"), begin: time.Now(),
+		images: programImages(), kafkaImage: os.Getenv("KAFKA_IMAGE"), envoyImage: os.Getenv("ENVOY_IMAGE"),
+		cruiseControlImage: os.Getenv("CRUISE_CONTROL_IMAGE"), begin: time.Now(),
 	}
 	var err error
 	if d.root, err = findRoot(); err != nil {
@@ -102,7 +117,8 @@ func (d *demo) requireImage(variable, image string) error {
 	return fmt.Errorf(`%s is not set: say which image the nodes of the cluster at %s can get, for example
 
   make demo BROKER_MANAGER_IMAGE=registry.example.com/broker-manager:dev \
-            ENVOY_MANAGER_IMAGE=registry.example.com/envoy-manager:dev KAFKA_IMAGE=apache/kafka:4.3.1
+            ENVOY_MANAGER_IMAGE=registry.example.com/envoy-manager:dev \
+            CRUISECONTROL_MANAGER_IMAGE=registry.example.com/cruisecontrol-manager:dev KAFKA_IMAGE=apache/kafka:4.3.1
 
 (or, for a cluster on this machine: env -u KUBECONFIG make demo)`, variable, d.host)
 }

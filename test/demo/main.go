@@ -1,5 +1,5 @@
 // Command demo shows Koperator to somebody who sees it for the first time: it installs it, applies the sample
-// KafkaCluster, shows how it becomes ready, and sends records through it over TLS. It works on whatever Kubernetes the
+// KafkaCluster, shows how it becomes ready, sends records through it over TLS, and adds a broker and removes it again. It works on whatever Kubernetes the
 // kubeconfig names; `make demo` makes one on this machine if there is none.
 package main
 
@@ -17,7 +17,8 @@ import (
 
 const usage = `usage: go run ./test/demo COMMAND
 
-  up       install Koperator, start a Kafka cluster and send records through it; again, it only looks
+  up       install Koperator, start a Kafka cluster, send records through it, and add and remove a broker;
+           again, it only looks and sends records
   down     remove what up made
   outside  send records through the load balancer; to be run where clients are, outside the Kubernetes cluster
   install  install Koperator and nothing else
@@ -26,10 +27,12 @@ The cluster is the one that kubectl talks to (KUBECONFIG). These variables say w
 
   BROKER_MANAGER_IMAGE  broker-manager, of this repository (make build)
   ENVOY_MANAGER_IMAGE   envoy-manager, of this repository (make build)
+  CRUISECONTROL_MANAGER_IMAGE  cruisecontrol-manager, of this repository (make build)
   KAFKA_IMAGE           Kafka in the layout of the official image
   ENVOY_IMAGE           Envoy in the layout of the official image; without it there is no access from outside
+  CRUISE_CONTROL_IMAGE  Cruise Control, or the stand-in of this repository; without it no broker is added and removed
   KAFKA_CLIENT          for outside: a folder with what is in Kafka's image
-  DEMO_OUTSIDE          how to run the demo's command outside, outside of the Kubernetes cluster; up does that at its end
+  DEMO_OUTSIDE          how to run the demo's command outside, outside of the Kubernetes cluster; up does that
 `
 
 func main() {
@@ -67,7 +70,7 @@ func (d *demo) up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	steps := []func(context.Context) error{d.install, d.makeNamespace, d.applyCluster, d.watchCluster, d.sendRecords, d.sendFromOutside, d.show}
+	steps := []func(context.Context) error{d.install, d.makeNamespace, d.applyCluster, d.watchCluster, d.sendRecords, d.sendFromOutside, d.moveData, d.show}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err

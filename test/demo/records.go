@@ -23,16 +23,25 @@ const (
 	kafkaUser = 1000
 )
 
-// recordsScript is what a user would do in a shell of a Pod, with Kafka's own tools.
-//
-//go:embed records.sh
-var recordsScript string
+// The scripts are what a user would do in a shell of a Pod, with Kafka's own tools.
+var (
+	//go:embed client.sh
+	clientScript string
+	//go:embed records.sh
+	recordsScript string
+	//go:embed fill.sh
+	fillScript string
+)
 
-// sendRecords runs a client in the cluster: it makes a topic, writes records and reads them again, with the certificate
-// that Koperator made for the administrator.
+// sendRecords runs a client in the cluster: it makes a topic, writes records and reads them again.
 func (d *demo) sendRecords(ctx context.Context) error {
+	return d.runClient(ctx, recordsScript, "over mutual TLS, from a Pod in the cluster")
+}
+
+// runClient runs a script with Kafka's own tools in a Pod, with the certificate that Koperator made for the administrator.
+func (d *demo) runClient(ctx context.Context, script, how string) error {
 	begin := time.Now()
-	pod := d.recordsPod()
+	pod := d.clientPod(script)
 	if err := d.removePod(ctx, pod); err != nil {
 		return err
 	}
@@ -52,7 +61,7 @@ func (d *demo) sendRecords(ctx context.Context) error {
 	for _, line := range strings.Split(strings.TrimSpace(string(log)), "\n") {
 		say("%s", line)
 	}
-	say("over mutual TLS, from a Pod in the cluster, %s", seconds(time.Since(begin)))
+	say("%s, %s", how, seconds(time.Since(begin)))
 	return d.removePod(ctx, pod)
 }
 
@@ -67,7 +76,7 @@ func (d *demo) removePod(ctx context.Context, pod *corev1.Pod) error {
 	})
 }
 
-func (d *demo) recordsPod() *corev1.Pod {
+func (d *demo) clientPod(script string) *corev1.Pod {
 	const tls, tmp = "tls", "tmp"
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: podName, Labels: map[string]string{label: "true"}},
@@ -83,7 +92,7 @@ func (d *demo) recordsPod() *corev1.Pod {
 			Containers: []corev1.Container{{
 				Name:    "client",
 				Image:   d.kafkaImage,
-				Command: []string{"/bin/sh", "-c", recordsScript},
+				Command: []string{"/bin/sh", "-c", clientScript + script},
 				Env: []corev1.EnvVar{
 					{Name: "BOOTSTRAP", Value: fmt.Sprintf("%s-bootstrap.%s.svc:9093", clusterName, namespace)},
 					{Name: "TOPIC", Value: topic},

@@ -1,29 +1,4 @@
 # Makes a topic, writes records to it and reads them again. What it prints is shown to the user.
-set -eu
-cd /tmp
-bin=/opt/kafka/bin
-
-cat > client.properties <<END
-security.protocol=SSL
-ssl.keystore.type=PEM
-ssl.keystore.location=/tls/keystore.pem
-ssl.truststore.type=PEM
-ssl.truststore.location=/tls/ca.crt
-END
-
-quietly() {
-  if ! "$@" > out.log 2>&1; then
-    cat out.log >&2
-    exit 1
-  fi
-}
-
-tool() {
-  name=$1
-  shift
-  "$bin/$name" --bootstrap-server "$BOOTSTRAP" --command-config client.properties "$@"
-}
-
 quietly tool kafka-topics.sh --create --if-not-exists --topic "$TOPIC" --partitions 3 --replication-factor 3
 echo "topic $TOPIC: 3 partitions, 3 replicas of each"
 

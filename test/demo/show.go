@@ -18,10 +18,14 @@ import (
 // show prints the cluster as a user sees it, and what to try next.
 func (d *demo) show(ctx context.Context) error {
 	fmt.Println()
-	for _, args := range []string{
+	commands := []string{
 		"-n kafka get kc " + clusterName,
 		"-n kafka get pods -o wide -L kafka.koperator.dev/controller,kafka.koperator.dev/broker",
-	} {
+	}
+	if d.cruiseControlImage != "" {
+		commands = append(commands, "-n kafka get cco")
+	}
+	for _, args := range commands {
 		out, err := d.kubectl(ctx, "", strings.Fields(args)...)
 		if err != nil {
 			return err
@@ -38,7 +42,8 @@ func (d *demo) nextSteps() string {
 		text += fmt.Sprintf("  export KUBECONFIG=%s\n", path)
 	}
 	return text + fmt.Sprintf(`  kubectl -n %[1]s delete pod %[2]s-101              # it is back in seconds
-  kubectl -n %[1]s edit kc %[2]s                     # a property, a disk, one more broker
+  kubectl -n %[1]s edit kc %[2]s                     # a property, a disk, one more broker or one less
+  kubectl -n %[1]s get cco -w                       # what data moves for it
   kubectl -n %[1]s get kc %[2]s -o yaml              # status.brokers, and status.blockedBy: what waits, for what
   kubectl -n %[1]s get configmap %[2]s-101 -o yaml   # the server.properties of one broker, each line with its reason
   kubectl explain kafkacluster.spec.brokers

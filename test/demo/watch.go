@@ -16,14 +16,15 @@ import (
 )
 
 const (
-	// usual is how long the sample takes on two cores.
-	usual = 30 * time.Second
-	limit = 10 * time.Minute
+	// usualStart and usualMove are how long it takes on two cores.
+	usualStart = 30 * time.Second
+	usualMove  = time.Minute
+	limit      = 10 * time.Minute
 )
 
 // watchCluster shows how the cluster becomes ready.
 func (d *demo) watchCluster(ctx context.Context) error {
-	view := newView(os.Stdout, time.Now())
+	view := newView(os.Stdout, time.Now(), usualStart)
 	cluster := &v1beta1.KafkaCluster{}
 	err := await(ctx, limit, "the KafkaCluster to be ready", func(ctx context.Context) (string, bool) {
 		if err := d.kube.Get(ctx, client.ObjectKey{Namespace: namespace, Name: clusterName}, cluster); err != nil {
@@ -57,20 +58,24 @@ func explain(cluster *v1beta1.KafkaCluster) string {
 type view struct {
 	out        io.Writer
 	begin      time.Time
+	usual      time.Duration
 	isTerminal bool
 	// drawn is the number of lines of the table on the terminal.
 	drawn int
 	seen  map[string]string
 }
 
-func newView(out *os.File, begin time.Time) *view {
+func newView(out *os.File, begin time.Time, usual time.Duration) *view {
 	info, err := out.Stat()
 	isTerminal := err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
-	return &view{out: out, begin: begin, isTerminal: isTerminal, seen: map[string]string{}}
+	return &view{out: out, begin: begin, usual: usual, isTerminal: isTerminal, seen: map[string]string{}}
 }
 
 func (v *view) show(cluster *v1beta1.KafkaCluster, now time.Time) {
-	lines := describe(cluster)
+	v.print(describe(cluster), now)
+}
+
+func (v *view) print(lines []line, now time.Time) {
 	if v.isTerminal {
 		table := []string{v.clock(now)}
 		for _, l := range lines {
@@ -88,7 +93,7 @@ func (v *view) show(cluster *v1beta1.KafkaCluster, now time.Time) {
 }
 
 func (v *view) clock(now time.Time) string {
-	return fmt.Sprintf("%s (usually %s)", minutes(now.Sub(v.begin)), minutes(usual))
+	return fmt.Sprintf("%s (usually %s)", minutes(now.Sub(v.begin)), minutes(v.usual))
 }
 
 func (v *view) redraw(lines []string) {
