@@ -134,8 +134,8 @@ test-full: test ## All of test, again with the race detector, and against Kafka'
 	  $(GO) test -race -timeout 60m ./apis/... ./cmd/... ./controllers/... ./cruisecontrol/... ./envoy/... ./test/cruisecontrol/...
 	$(call step,against Kafka)
 	@$(MAKE) --no-print-directory test-kafka
-	$(call step,a full disk)
-	@$(MAKE) --no-print-directory test-e2e E2E_TAGS=e2e,full E2E_FLAGS='-test.run TestDiskIsFull'
+	$(call step,a full disk and interrupted operations)
+	@$(MAKE) --no-print-directory test-e2e E2E_TAGS=e2e,full E2E_FLAGS='-test.run "TestDiskIsFull|TestCruiseControlIsInterrupted"'
 
 .PHONY: test-kafka
 test-kafka: $(BIN)/kafka-$(KAFKA_VERSION) ## The client of Kafka against real processes of Kafka.

@@ -110,12 +110,20 @@ func killProcess(t *testing.T, pod *corev1.Pod, container, marker string) {
 	if err != nil {
 		t.Fatalf("finding the process of %s in Pod %s: %v", container, pod.Name, err)
 	}
-	for _, pid := range pids {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-			t.Fatalf("killing process %d of Pod %s: %v", pid, pod.Name, err)
-		}
+	if err := killAll(pids); err != nil {
+		t.Fatalf("killing the process of Pod %s: %v", pod.Name, err)
 	}
 	t.Logf("killed process %v of Pod %s", pids, pod.Name)
+}
+
+// killAll ends processes. One that has ended by itself is no error.
+func killAll(pids []int) error {
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("killing process %d: %w", pid, err)
+		}
+	}
+	return nil
 }
 
 // listeningPorts reads which TCP ports are open in the network namespace of a process.

@@ -39,8 +39,11 @@ var settings = struct {
 	managerImage string
 	envoyManager string // its image
 	envoyImage   string
-	image        string // Kafka 4.3.1
-	oldImage     string // Kafka 4.2.1
+	// cruiseControlManager is its image, cruiseControl that of the stand-in for Cruise Control.
+	cruiseControlManager string
+	cruiseControl        string
+	image                string // Kafka 4.3.1
+	oldImage             string // Kafka 4.2.1
 	// kafkaClient is a folder with what is in Kafka's image: Kafka's own tools and their Java.
 	kafkaClient string
 	artifacts   string
@@ -66,10 +69,10 @@ func setUp() error {
 			"\tgo run ./test/cluster up\n\tgo run ./test/cluster exec -- ./bin/e2e.test -test.v", err)
 	}
 	begin := time.Now()
-	if err := installManager(); err != nil {
-		return fmt.Errorf("installing broker-manager: %w", err)
+	if err := installPrograms(); err != nil {
+		return fmt.Errorf("installing Koperator: %w", err)
 	}
-	fmt.Printf("broker-manager %s runs, installed in %s\n", settings.managerImage, seconds(time.Since(begin)))
+	fmt.Printf("%s run, installed in %s\n", strings.Join(sorted(programs()), ", "), seconds(time.Since(begin)))
 	return nil
 }
 
@@ -86,6 +89,8 @@ func readSettings() error {
 	settings.managerImage = fromEnv("BROKER_MANAGER_IMAGE", "localhost/broker-manager:dev")
 	settings.envoyManager = fromEnv("ENVOY_MANAGER_IMAGE", "localhost/envoy-manager:dev")
 	settings.envoyImage = fromEnv("ENVOY_IMAGE", "localhost/envoy:1.40.0")
+	settings.cruiseControlManager = fromEnv("CRUISECONTROL_MANAGER_IMAGE", "localhost/cruisecontrol-manager:dev")
+	settings.cruiseControl = fromEnv("CRUISE_CONTROL_IMAGE", "localhost/cruise-control-stand-in:dev")
 	settings.kafkaClient = fromEnv("KAFKA_CLIENT", filepath.Join(root, "bin", "kafka-client-4.3.1"))
 	settings.image = fromEnv("KAFKA_IMAGE", "localhost/kafka:4.3.1")
 	settings.oldImage = fromEnv("OLD_KAFKA_IMAGE", "localhost/kafka:4.2.1")

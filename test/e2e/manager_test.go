@@ -21,15 +21,22 @@ import (
 
 // The programs as config/default installs them.
 const (
-	managerNamespace = "koperator-system"
-	envoyManager     = "envoy-manager"
-	managerName      = "broker-manager"
-	managerLease     = "broker-manager.koperator.dev"
+	managerNamespace     = "koperator-system"
+	managerName          = "broker-manager"
+	envoyManager         = "envoy-manager"
+	cruiseControlManager = "cruisecontrol-manager"
 )
 
-// installManager installs the CRDs and broker-manager as a user would, with kubectl and config/default, and waits until
-// it runs. What ran before is replaced, because an image can be a new one with the same tag.
-func installManager() error {
+// programs are all of them, with their images.
+func programs() map[string]string {
+	return map[string]string{
+		managerName: settings.managerImage, envoyManager: settings.envoyManager, cruiseControlManager: settings.cruiseControlManager,
+	}
+}
+
+// installPrograms installs the CRDs and the programs as a user would, with kubectl and config/default, and waits until
+// they run. What ran before is replaced, because an image can be a new one with the same tag.
+func installPrograms() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := checkNodes(ctx); err != nil {
@@ -45,8 +52,8 @@ func installManager() error {
 	if _, err := kubectl(ctx, "wait", "--for=condition=Established", "--timeout=60s", "crd/kafkaclusters.kafka.koperator.dev"); err != nil {
 		return err
 	}
-	for name, runs := range map[string]look{managerName: managerLeads, envoyManager: deploymentRuns(envoyManager)} {
-		if _, err := await(ctx, 90*time.Second, name, runs, func(format string, args ...any) { fmt.Printf(format+"\n", args...) }); err != nil {
+	for _, name := range sorted(programs()) {
+		if _, err := await(ctx, 90*time.Second, name, leads(name), func(format string, args ...any) { fmt.Printf(format+"\n", args...) }); err != nil {
 			return err
 		}
 	}
@@ -93,38 +100,44 @@ func writeOverlay() (string, error) {
 	}
 	overlay := "resources: [../../config/default]\nimages:\n"
 	patches := "patches:\n"
-	for _, program := range []struct{ name, image string }{{managerName, settings.managerImage}, {envoyManager, settings.envoyManager}} {
-		name, tag := program.image, "latest"
+	images := programs()
+	for _, program := range sorted(images) {
+		name, tag := images[program], "latest"
 		if colon := strings.LastIndex(name, ":"); colon > strings.LastIndex(name, "/") {
 			name, tag = name[:colon], name[colon+1:]
 		}
-		overlay += fmt.Sprintf("- {name: koperator/%s, newName: %q, newTag: %q}\n", program.name, name, tag)
+		overlay += fmt.Sprintf("- {name: koperator/%s, newName: %q, newTag: %q}\n", program, name, tag)
 		patches += fmt.Sprintf(`- target: {kind: Deployment, name: %[1]s}
   patch: |
     apiVersion: apps/v1
     kind: Deployment
     metadata: {name: %[1]s}
     spec: {template: {metadata: {annotations: {e2e.koperator.dev/installed: %[2]q}}}}
-`, program.name, time.Now().Format(time.RFC3339))
+`, program, time.Now().Format(time.RFC3339))
 	}
 	overlay += patches
 	return dir, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(overlay), 0o644)
 }
 
-// managerLeads tells whether the newest broker-manager is available and leads, and no older one is left.
-func managerLeads(ctx context.Context) (string, bool) {
-	if seen, ok := deploymentRuns(managerName)(ctx); !ok {
-		return seen + ", " + podTrouble(ctx), false
+// leads tells whether the newest Pods of a program are available and one of them leads, and no older one is left.
+func leads(program string) look {
+	return func(ctx context.Context) (string, bool) {
+		if seen, ok := deploymentRuns(program)(ctx); !ok {
+			return seen + ", " + podTrouble(ctx, program), false
+		}
+		pod, err := leaderOf(ctx, program)
+		if err != nil {
+			return err.Error(), false
+		}
+		return "Pod " + pod.Name + " leads", true
 	}
-	pod, err := managerPod(ctx)
-	if err != nil {
-		return err.Error(), false
-	}
-	return "Pod " + pod.Name + " leads", true
 }
 
-func podTrouble(ctx context.Context) string {
-	pods, err := managerPods(ctx)
+// managerLeads speaks of broker-manager.
+func managerLeads(ctx context.Context) (string, bool) { return leads(managerName)(ctx) }
+
+func podTrouble(ctx context.Context, program string) string {
+	pods, err := podsOf(ctx, program)
 	if err != nil {
 		return err.Error()
 	}
@@ -135,14 +148,17 @@ func podTrouble(ctx context.Context) string {
 	return strings.Join(trouble, "; ")
 }
 
-// managerPod is the Pod that holds the lease: it does the work.
-func managerPod(ctx context.Context) (*corev1.Pod, error) {
+// managerPod is the Pod of broker-manager that does the work.
+func managerPod(ctx context.Context) (*corev1.Pod, error) { return leaderOf(ctx, managerName) }
+
+// leaderOf is the Pod of a program that holds the lease: it does the work.
+func leaderOf(ctx context.Context, program string) (*corev1.Pod, error) {
 	lease := &coordinationv1.Lease{}
-	if err := kube.Get(ctx, client.ObjectKey{Namespace: managerNamespace, Name: managerLease}, lease); err != nil {
+	if err := kube.Get(ctx, client.ObjectKey{Namespace: managerNamespace, Name: program + ".koperator.dev"}, lease); err != nil {
 		return nil, err
 	}
 	holder := ptr.Deref(lease.Spec.HolderIdentity, "")
-	pods, err := managerPods(ctx)
+	pods, err := podsOf(ctx, program)
 	if err != nil {
 		return nil, err
 	}
@@ -152,12 +168,12 @@ func managerPod(ctx context.Context) (*corev1.Pod, error) {
 			return &pods[i], nil
 		}
 	}
-	return nil, errors.New("no Pod of broker-manager leads; the lease is held by " + holder)
+	return nil, errors.New("no Pod of " + program + " leads; the lease is held by " + holder)
 }
 
-func managerPods(ctx context.Context) ([]corev1.Pod, error) {
+func podsOf(ctx context.Context, program string) ([]corev1.Pod, error) {
 	deployment := &appsv1.Deployment{}
-	if err := kube.Get(ctx, client.ObjectKey{Namespace: managerNamespace, Name: managerName}, deployment); err != nil {
+	if err := kube.Get(ctx, client.ObjectKey{Namespace: managerNamespace, Name: program}, deployment); err != nil {
 		return nil, err
 	}
 	pods := &corev1.PodList{}

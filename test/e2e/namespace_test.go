@@ -31,7 +31,7 @@ func newNamespace(t *testing.T) string {
 	if err := kube.Create(t.Context(), namespace); err != nil {
 		t.Fatalf("creating namespace: %v", err)
 	}
-	for _, program := range []string{managerName, envoyManager} {
+	for _, program := range sorted(programs()) {
 		if err := kube.Create(t.Context(), secretsAllowed(name, program)); err != nil {
 			t.Fatalf("allowing %s the Secrets of %s: %v", program, name, err)
 		}
@@ -114,7 +114,11 @@ func collect(t *testing.T, namespace string) {
 	keep("pods.txt", 20, "get", "pods", in, "-o=wide")
 	keep("events.txt", 20, "get", "events", in, "--sort-by=.lastTimestamp")
 	keep("nodes.yaml", 0, "get", "nodes", "-o=yaml")
-	keepManagerLogs(ctx, keep)
+	keep("operations.yaml", 0, "get", "cruisecontroloperations", in, "-o=yaml")
+	keep("operations.txt", 20, "get", "cruisecontroloperations", in, "-o=wide")
+	for _, program := range sorted(programs()) {
+		keepLogsOf(ctx, program, keep)
+	}
 	for _, name := range unwellPods(ctx, namespace) {
 		keep(name+".txt", 0, "describe", "pod", in, name)
 		keep(name+".log", 20, "logs", in, name, "--all-containers", "--tail=2000")
@@ -122,13 +126,13 @@ func collect(t *testing.T, namespace string) {
 	}
 }
 
-// keepManagerLogs keeps the logs of all replicas, and shows that of the one that does the work.
-func keepManagerLogs(ctx context.Context, keep func(file string, tail int, args ...string)) {
-	leader, err := managerPod(ctx)
+// keepLogsOf keeps the logs of all replicas of a program, and shows that of the one that does the work.
+func keepLogsOf(ctx context.Context, program string, keep func(file string, tail int, args ...string)) {
+	leader, err := leaderOf(ctx, program)
 	if err != nil {
 		leader = &corev1.Pod{}
 	}
-	pods, err := managerPods(ctx)
+	pods, err := podsOf(ctx, program)
 	if err != nil {
 		return
 	}

@@ -215,46 +215,34 @@ func (o *orders) waitDraining(t *testing.T, id int32) {
 	o.waitBroker(t, id, 30*time.Second, "draining", func(status v1beta1.BrokerStatus) bool { return status.Phase == v1beta1.BrokerDraining })
 }
 
-// isDraining sees whether a broker that is not wanted any more is still there.
-func (o *orders) isDraining(id int32) look {
-	return func(ctx context.Context) (string, bool) {
-		kc, err := o.get(ctx)
-		if err != nil {
-			return err.Error(), false
-		}
-		pod := &corev1.Pod{}
-		err = kube.Get(ctx, client.ObjectKey{Namespace: o.namespace, Name: fmt.Sprintf("%s-%d", o.name, id)}, pod)
-		phase := brokerStatus(kc, id).Phase
-		return fmt.Sprintf("phase %q, %v", phase, err), err == nil && podIsReady(pod) && phase == v1beta1.BrokerDraining
-	}
-}
-
 // requireGone fails if anything of a node is left, in Kubernetes or in Kafka.
-func (o *orders) requireGone(t *testing.T, id int32) {
+func (c *cluster) requireGone(t *testing.T, id int32) {
 	t.Helper()
-	if pod := o.podList(t)[id]; pod != nil {
+	cl := c.dial(t)
+	defer cl.Close()
+	if pod := c.podList(t)[id]; pod != nil {
 		t.Errorf("broker %d is removed and still has the Pod %s", id, pod.Name)
 	}
-	if b, ok := registeredBrokers(t, o.kafka)[id]; ok {
+	if b, ok := registeredBrokers(t, cl)[id]; ok {
 		t.Errorf("broker %d is removed and still registered: %+v", id, b)
 	}
 	for _, kind := range []client.Object{&corev1.ConfigMap{}, &corev1.Secret{}} {
-		name := fmt.Sprintf("%s-%d", o.name, id)
+		name := fmt.Sprintf("%s-%d", c.name, id)
 		if _, ok := kind.(*corev1.Secret); ok {
 			name += "-tls"
 		}
-		if err := kube.Get(t.Context(), client.ObjectKey{Namespace: o.namespace, Name: name}, kind); !apierrors.IsNotFound(err) {
+		if err := kube.Get(t.Context(), client.ObjectKey{Namespace: c.namespace, Name: name}, kind); !apierrors.IsNotFound(err) {
 			t.Errorf("broker %d is removed, and %T %s is still there (%v)", id, kind, name, err)
 		}
 	}
 	waitFor(t, 30*time.Second, fmt.Sprintf("the claims of %d to be gone", id), func(ctx context.Context) (string, bool) {
-		claims, err := o.listClaims(ctx)
+		claims, err := c.listClaims(ctx)
 		if err != nil {
 			return err.Error(), false
 		}
 		var left []string
 		for claim := range claims {
-			if strings.HasPrefix(claim, fmt.Sprintf("%s-%d-", o.name, id)) {
+			if strings.HasPrefix(claim, fmt.Sprintf("%s-%d-", c.name, id)) {
 				left = append(left, claim)
 			}
 		}
