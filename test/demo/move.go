@@ -45,12 +45,6 @@ func (d *demo) addCruiseControl(cluster *unstructured.Unstructured) error {
 		return fmt.Errorf("reading the sample: %w", err)
 	}
 	cruiseControl["image"] = d.cruiseControlImage
-	if strings.Contains(d.cruiseControlImage, "stand-in") {
-		// It measures nothing, and has nothing that could run in brokers.
-		if err := unstructured.SetNestedField(cruiseControl, false, "metricsReporter", "enabled"); err != nil {
-			return fmt.Errorf("changing the sample: %w", err)
-		}
-	}
 	// Progress is looked at each second, and the throttle lets it take some.
 	for _, changed := range [][]string{
 		{demoThrottle, "automation", "replicationThrottle"},

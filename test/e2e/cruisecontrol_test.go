@@ -86,8 +86,6 @@ func depotSpec(namespace string) *v1beta1.KafkaCluster {
 	kc := newCluster("depot", namespace, node(0, controllers), node(100, brokers), node(101, brokers), node(102, brokers))
 	kc.Spec.CruiseControl = &v1beta1.CruiseControl{
 		Image: settings.cruiseControl, ImagePullPolicy: corev1.PullIfNotPresent,
-		// The stand-in measures nothing, and has nothing that could run in brokers.
-		MetricsReporter: &v1beta1.MetricsReporter{Enabled: ptr.To(false)},
 		// Progress is looked at each second, to be seen in the short time that a test takes.
 		Config: v1beta1.CruiseControlConfig{"execution.progress.check.interval.ms": "1000", "min.execution.progress.check.interval.ms": "500"},
 		Automation: &v1beta1.Automation{
