@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -11,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	kafkaac "koperator.dev/koperator/apis/kafka/v1beta1/applyconfiguration/kafka/v1beta1"
 	"koperator.dev/koperator/apis/machinery/kafka"
 	cc "koperator.dev/koperator/cruisecontrol/client"
 )
@@ -26,6 +28,8 @@ type faults struct {
 	names []string
 	// met says that it has happened.
 	met bool
+	// told is the story: what was done, and each phase that was written with its message.
+	told []string
 }
 
 // life is one life of the program: after its end, none of its calls arrives anywhere.
@@ -47,6 +51,9 @@ func call[T any](l *life, name string, fault error, do func() (T, error)) (T, er
 	}
 	l.mu.Lock()
 	l.names = append(l.names, name)
+	if changesSomething(name) {
+		l.told = append(l.told, "    "+name)
+	}
 	hit := len(l.names) == l.at
 	l.met = l.met || hit
 	l.mu.Unlock()
@@ -68,6 +75,35 @@ func call[T any](l *life, name string, fault error, do func() (T, error)) (T, er
 func callErr(l *life, name string, fault error, do func() error) error {
 	_, err := call(l, name, fault, func() (struct{}, error) { return struct{}{}, do() })
 	return err
+}
+
+// changesSomething tells calls that a story tells of from questions, and from its own telling.
+func changesSomething(name string) bool {
+	for _, what := range []string{"POST", "Alter", "Cancel", "Lease", "patch", "ConfigMap"} {
+		if strings.Contains(name, what) {
+			return true
+		}
+	}
+	return false
+}
+
+// tell adds a phase to the story.
+func (l *life) tell(op *kafkaac.CruiseControlOperationApplyConfiguration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	line := fmt.Sprintf("%s is %s", *op.Name, *op.Status.Phase)
+	for i := len(l.told) - 1; i >= 0; i-- {
+		if strings.HasPrefix(l.told[i], *op.Name+" is ") {
+			if l.told[i] == line || strings.HasPrefix(l.told[i], line+":") {
+				return
+			}
+			break
+		}
+	}
+	if s := op.Status.Summary; s != nil && s.Message != nil && *s.Message != "" {
+		line += ": " + *s.Message
+	}
+	l.told = append(l.told, line)
 }
 
 func (l *life) write(what string, do func() error) error {
@@ -92,7 +128,13 @@ func (l *life) client(to client.WithWatch) client.Client {
 			return l.write(fmt.Sprintf("apply %T", obj), func() error { return to.Apply(ctx, obj, opts...) })
 		},
 		SubResourceApply: func(ctx context.Context, to client.Client, name string, obj runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
-			return l.write("apply status", func() error { return to.SubResource(name).Apply(ctx, obj, opts...) })
+			return l.write("apply status", func() error {
+				err := to.SubResource(name).Apply(ctx, obj, opts...)
+				if op, ok := obj.(*kafkaac.CruiseControlOperationApplyConfiguration); ok && err == nil {
+					l.tell(op)
+				}
+				return err
+			})
 		},
 	})
 }
@@ -168,6 +210,10 @@ func (f *faultyCruiseControl) UserTasks(ctx context.Context, p cc.UserTasksParam
 
 func (f *faultyCruiseControl) RemoveBroker(ctx context.Context, s cc.Submission, p cc.RemoveBrokerParameters) (cc.Answer[cc.Plan], error) {
 	return call(f.life, "POST remove_broker", errCruiseControl, func() (cc.Answer[cc.Plan], error) { return f.Client.RemoveBroker(ctx, s, p) })
+}
+
+func (f *faultyCruiseControl) AddBroker(ctx context.Context, s cc.Submission, p cc.AddBrokerParameters) (cc.Answer[cc.Plan], error) {
+	return call(f.life, "POST add_broker", errCruiseControl, func() (cc.Answer[cc.Plan], error) { return f.Client.AddBroker(ctx, s, p) })
 }
 
 func (f *faultyCruiseControl) StopProposalExecution(ctx context.Context, reason string) error {
