@@ -44,7 +44,7 @@ type realWorld struct {
 func newRealWorld(t *testing.T) *realWorld {
 	t.Helper()
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Skip("KUBEBUILDER_ASSETS does not name a folder with etcd and kube-apiserver; `make test-unit` sets it")
+		t.Fatal("KUBEBUILDER_ASSETS does not name a folder with etcd and kube-apiserver; `make test-unit` sets it")
 	}
 	env := &envtest.Environment{CRDDirectoryPaths: []string{"../../config/crd/bases"}, ErrorIfCRDPathMissing: true}
 	config, err := env.Start()
