@@ -47,16 +47,21 @@ func (p provisioner) Provision(_ context.Context, o controller.ProvisionOptions)
 	if err := supported(o.PVC); err != nil {
 		return nil, controller.ProvisioningFinished, err
 	}
-	volume, affinity := Volume{Node: o.SelectedNodeName, Name: o.PVName}, onlyOn(o.SelectedNodeName)
-	if o.StorageClass.Parameters[ReachParameter] == ReachAll {
-		volume.Node, affinity = network, anywhere()
-	}
+	volume, affinity := place(o)
 	size := o.PVC.Spec.Resources.Requests[corev1.ResourceStorage]
 	if err := p.disks.Create(volume, Medium(o.StorageClass.Parameters[MediumParameter]), size.Value()); err != nil {
 		return nil, controller.ProvisioningFinished, err
 	}
 	slog.Info("Created a volume", "volume", o.PVName, "claim", o.PVC.Namespace+"/"+o.PVC.Name, "node", o.SelectedNodeName, "size", size.String())
 	return persistentVolume(o, p.disks.Path(volume), affinity), controller.ProvisioningFinished, nil
+}
+
+// place says where a volume is, and from where it can be reached.
+func place(o controller.ProvisionOptions) (Volume, *corev1.VolumeNodeAffinity) {
+	if o.StorageClass.Parameters[ReachParameter] == ReachAll {
+		return Volume{Node: network, Name: o.PVName}, anywhere()
+	}
+	return Volume{Node: o.SelectedNodeName, Name: o.PVName}, onlyOn(o.SelectedNodeName)
 }
 
 // supported refuses what a disk in one machine cannot do, before a test comes to rely on it.

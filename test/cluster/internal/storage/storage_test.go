@@ -63,7 +63,8 @@ func TestPersistentVolumeStaysOnItsNode(t *testing.T) {
 	o := controller.ProvisionOptions{PVName: "pvc-1", PVC: claim(nil), SelectedNodeName: "node2"}
 	o.StorageClass = newClass("local", retain)
 	disks := Disks{Dir: "/volumes", Images: "/disks"}
-	v := persistentVolume(o, disks.Path(Volume{Node: "node2", Name: "pvc-1"}))
+	volume, affinity := place(o)
+	v := persistentVolume(o, disks.Path(volume), affinity)
 	if v.Spec.Local.Path != "/volumes/node2/pvc-1" || v.Spec.PersistentVolumeReclaimPolicy != retain {
 		t.Errorf("got %+v", v.Spec)
 	}
@@ -72,6 +73,20 @@ func TestPersistentVolumeStaysOnItsNode(t *testing.T) {
 	}
 	if got := disks.volumeAt(v.Spec.Local.Path); got != (Volume{Node: "node2", Name: "pvc-1"}) {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestVolumeInANetworkIsReachedFromEveryNode(t *testing.T) {
+	o := controller.ProvisionOptions{PVName: "pvc-1", PVC: claim(nil), SelectedNodeName: "node2"}
+	o.StorageClass = newClass("network", corev1.PersistentVolumeReclaimDelete)
+	o.StorageClass.Parameters = map[string]string{ReachParameter: ReachAll}
+	volume, affinity := place(o)
+	if volume.Node == "node2" {
+		t.Errorf("the volume is on %s, and lost with it", volume.Node)
+	}
+	expression := affinity.Required.NodeSelectorTerms[0].MatchExpressions[0]
+	if expression.Key != corev1.LabelHostname || expression.Operator != corev1.NodeSelectorOpExists {
+		t.Errorf("the volume may be used where %+v", expression)
 	}
 }
 
