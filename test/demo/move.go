@@ -55,8 +55,8 @@ func (d *demo) addCruiseControl(cluster *unstructured.Unstructured) error {
 			return fmt.Errorf("changing the sample: %w", err)
 		}
 	}
-	// What has moved counts by whole replicas: one after the other shows more than all at once.
-	if err := unstructured.SetNestedField(cruiseControl, int64(1), "automation", "concurrency", "perBroker"); err != nil {
+	// What has moved counts by whole replicas: few at a time show more than all at once.
+	if err := unstructured.SetNestedField(cruiseControl, int64(3), "automation", "concurrency", "perBroker"); err != nil {
 		return fmt.Errorf("changing the sample: %w", err)
 	}
 	return unstructured.SetNestedMap(cluster.Object, cruiseControl, "spec", "cruiseControl")
