@@ -2,11 +2,12 @@ package operation
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
-	corev1 "k8s.io/api/core/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -14,6 +15,7 @@ import (
 	"koperator.dev/koperator/apis/machinery/kafka"
 	cc "koperator.dev/koperator/cruisecontrol/client"
 	"koperator.dev/koperator/cruisecontrol/operation/machine"
+	"koperator.dev/koperator/cruisecontrol/session"
 )
 
 // perform carries out an action. What Cruise Control and Kafka say against it is in the answer; an error is the API server's.
@@ -71,23 +73,29 @@ func (s *scope) tell(ctx context.Context, action machine.Action) machine.Answer 
 	return machine.Answer{Err: fmt.Errorf("there is no way to do %T", action)}
 }
 
-// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;delete
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=patch
 
-// restartCruiseControl deletes the Pod of a process. Nobody does so for a Cruise Control that Koperator does not run.
+// annotationRestarted on the Pod template of Cruise Control names the process that was to end.
+const annotationRestarted = "kafka.koperator.dev/restarted"
+
+// restartCruiseControl has the Deployment replace the Pod of a process, as `kubectl rollout restart` does: to say so twice changes
+// nothing, and nobody needs the right to delete Pods for it. A Cruise Control that Koperator does not run is left alone.
 func (s *scope) restartCruiseControl(ctx context.Context, instance string) error {
-	uid, _, managed := strings.Cut(instance, "/")
-	if !managed {
+	if instance == session.External {
 		return nil
 	}
-	list := &corev1.PodList{}
-	err := s.client.List(ctx, list, client.InNamespace(s.cluster.Namespace),
-		client.MatchingLabels{v1beta1.LabelCluster: s.cluster.Name, v1beta1.LabelComponent: v1beta1.ComponentCruiseControl})
-	for i := range list.Items {
-		if pod := &list.Items[i]; string(pod.UID) == uid {
-			err = errors.Join(err, s.client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID}))
-		}
+	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{
+		"annotations": map[string]string{annotationRestarted: instance},
+	}}}})
+	if err != nil {
+		return fmt.Errorf("marshalling: %w", err)
 	}
-	return err
+	deployment := &appsv1.Deployment{}
+	deployment.Namespace, deployment.Name = s.cluster.Namespace, v1beta1.CruiseControlName(s.cluster.Name)
+	if err := s.client.Patch(ctx, deployment, client.RawPatch(types.MergePatchType, patch)); err != nil {
+		return fmt.Errorf("restarting Cruise Control: %w", err)
+	}
+	return nil
 }
 
 // cancelReassignments cancels, and looks what is left.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -116,7 +117,7 @@ func newWorld(t *testing.T, ctx context.Context, change ...func(*cruisecontrol.C
 	go w.cc.Run(ctx)
 
 	w.api = fake.NewClientBuilder().WithScheme(scheme()).WithStatusSubresource(&v1beta1.CruiseControlOperation{}, &v1beta1.KafkaCluster{}, &corev1.Pod{}).
-		WithReturnManagedFields().WithObjects(w.cluster(), w.secret("orders-cruisecontrol-manager"), w.secret("orders-cruise-control-api")).Build()
+		WithReturnManagedFields().WithObjects(w.cluster(), w.deployment(), w.secret("orders-cruisecontrol-manager"), w.secret("orders-cruise-control-api")).Build()
 	w.nextInstance()
 	w.startManager()
 	time.Sleep(20 * time.Second)
@@ -146,6 +147,17 @@ func (w *world) cluster() *v1beta1.KafkaCluster {
 
 func (w *world) secret(name string) *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+}
+
+func (w *world) deployment() *appsv1.Deployment {
+	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders-cruise-control"}}
+}
+
+// isRestarted tells whether the Deployment is to replace the process that runs.
+func (w *world) isRestarted() bool {
+	deployment := w.deployment()
+	w.must(w.api.Get(w, client.ObjectKeyFromObject(deployment), deployment))
+	return deployment.Spec.Template.Annotations[annotationRestarted] == fmt.Sprintf("pod/c%d", w.instance)
 }
 
 // nextInstance is the Pod of another process of Cruise Control.
@@ -476,11 +488,4 @@ func (w *world) noLeftovers() {
 	if len(left) > 0 {
 		w.Errorf("left behind: %v", left)
 	}
-}
-
-// pods counts those of Cruise Control.
-func (w *world) pods() int {
-	list := &corev1.PodList{}
-	w.must(w.api.List(w, list))
-	return len(list.Items)
 }

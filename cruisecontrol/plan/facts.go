@@ -201,16 +201,23 @@ func (p *planner) again(after time.Duration) {
 }
 
 // isNearlyEmpty tells whether a broker holds less than a tenth of what the others hold: topics that are created while it
-// joins put a few replicas on it. With fewer replicas than brokers there is nothing to spread.
+// joins put a few replicas on it. With fewer replicas than brokers there is nothing to spread. One that holds its share of
+// the internal topics is not new: its data was moved to others on purpose.
 func (p *planner) isNearlyEmpty(id int32) bool {
-	others, total := 0, p.data[id]
+	data, replicas := p.ofOthers(id)
+	count := len(p.paths) - 1
+	return data+p.data[id] >= len(p.paths) && isFew(p.data[id], data, count) && isFew(p.replicas[id], replicas, count)
+}
+
+// ofOthers counts what the other brokers of the spec hold: without internal topics, and with them.
+func (p *planner) ofOthers(id int32) (data, replicas int) {
 	for other := range p.paths {
 		if other != id {
-			others += p.data[other]
+			data += p.data[other]
+			replicas += p.replicas[other]
 		}
 	}
-	total += others
-	return total >= len(p.paths) && isFew(p.data[id], others, len(p.paths)-1)
+	return data, replicas
 }
 
 // isFew tells whether a number is less than a tenth of the mean of count others.
