@@ -78,7 +78,7 @@ endif
 
 .PHONY: test
 test: ## Everything that must pass: lint, generated files, unit, API and end to end tests.
-	$(call step,make test: from nothing this takes up to an hour on two cores; again about twenty minutes)
+	$(call step,make test: from nothing this takes up to an hour on two cores; again about half an hour)
 	@begin=$$SECONDS; \
 	for target in lint verify-generated test-unit test-api test-cluster test-e2e; do \
 	  $(MAKE) --no-print-directory $$target; \
