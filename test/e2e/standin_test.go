@@ -126,7 +126,8 @@ func (s *standIn) kill(t *testing.T) {
 	pod := s.mustPod(t)
 	old := containerID(pod)
 	killProcess(t, pod, cruiseControlContainer, standInMarker)
-	waitFor(t, time.Minute, "Cruise Control to run again", func(ctx context.Context) (string, bool) {
+	// The kubelet takes longer with each time.
+	waitFor(t, 5*time.Minute, "Cruise Control to run again", func(ctx context.Context) (string, bool) {
 		now, err := s.pod(ctx)
 		return fmt.Sprint(err), err == nil && containerID(now) != "" && containerID(now) != old
 	})
